@@ -1,0 +1,37 @@
+# make run: tonight's decision on a simulated market. make test: the whole suite. Everything installs itself once.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: run test lint ui bench install clean
+.DEFAULT_GOAL := run
+
+run: $(INSTALLED)
+	$(BIN)/rotation run
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint dbt/models dbt/tests --config dbt/.sqlfluff
+
+ui: $(INSTALLED)
+	$(BIN)/rotation ui
+
+bench: $(INSTALLED)
+	$(BIN)/python -m tests.benchmarks
+
+install: $(INSTALLED)
+
+$(INSTALLED): requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $(INSTALLED)
+
+clean:
+	rm -rf $(VENV) .dagster/storage .dagster/history .dagster/schedules dbt/target dbt/logs

@@ -1,0 +1,61 @@
+"""What each exchange can be asked for, and why it cannot be asked for the rest: one row per exchange.
+
+The adapters take their page sizes from here, the planner skips what is not offered, and the table in
+`docs/exchanges.md` is checked against these rows.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What one exchange offers over its public endpoints.
+
+    Attributes:
+        exchange: ccxt's name of the exchange.
+        market_types: Of `spot`, `perpetual`, `dated`.
+        price_types: Of `last`, `mark`, `index`, for futures candles.
+        candle_page: Most candles in one reply.
+        funding_page: Most funding settlements in one reply.
+        open_interest_page: Most rows of open interest history in one reply; 0 where there is no history.
+        open_interest_history_days: How far back open interest is served; None: as far as the exchange keeps it.
+        open_interest_periods: Periods of open interest history that may be asked for.
+        absences: What is not offered, by dataset or `dataset/price_type`, with the reason.
+    """
+
+    exchange: str
+    market_types: tuple[str, ...]
+    price_types: tuple[str, ...]
+    candle_page: int
+    funding_page: int
+    open_interest_page: int
+    open_interest_history_days: int | None
+    open_interest_periods: tuple[str, ...]
+    absences: dict[str, str] = field(default_factory=dict)
+
+    def absence(self, dataset: str, price_type: str | None = None) -> str | None:
+        """Why `dataset` (for that price type) is not offered, or None when it is."""
+        return self.absences.get(dataset) or self.absences.get(f"{dataset}/{price_type}")
+
+
+BINANCE = Capabilities(
+    exchange="binance",
+    market_types=("spot", "perpetual", "dated"),
+    price_types=("last", "mark", "index"),
+    candle_page=1000,
+    funding_page=1000,
+    open_interest_page=500,
+    open_interest_history_days=30,
+    open_interest_periods=("5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d"),
+)
+BYBIT = Capabilities(
+    exchange="bybit",
+    market_types=("spot", "perpetual", "dated"),
+    price_types=("last", "mark", "index"),
+    candle_page=1000,
+    funding_page=200,
+    open_interest_page=200,
+    open_interest_history_days=None,
+    open_interest_periods=("5m", "15m", "30m", "1h", "4h", "1d"),
+)
+CAPABILITIES = {row.exchange: row for row in (BINANCE, BYBIT)}

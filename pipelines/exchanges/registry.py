@@ -1,0 +1,34 @@
+"""An adapter for every exchange that is supported, by its name."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from pipelines.exchanges.binance import Binance
+from pipelines.exchanges.bybit import Bybit
+from pipelines.exchanges.client import open_client
+from pipelines.exchanges.port import Adapter
+from pipelines.exchanges.retries import Caller, RetryPolicy
+
+ADAPTERS = {"binance": Binance, "bybit": Bybit}
+
+
+@asynccontextmanager
+async def open_adapter(
+    exchange: str,
+    *,
+    base_url: str | None = None,
+    now_ms: Callable[[], int] | None = None,
+    rate_limit: bool = True,
+    timeout_s: float = 20.0,
+    retry: RetryPolicy | None = None,
+) -> AsyncIterator[Adapter]:
+    """An adapter over a client of its own, which is closed when the block ends (arguments: see `open_client`).
+
+    Raises:
+        ValueError: there is no adapter for `exchange`.
+    """
+    if exchange not in ADAPTERS:
+        raise ValueError(f"there is no adapter for {exchange!r}; use one of {', '.join(sorted(ADAPTERS))}")
+    settings = {"base_url": base_url, "now_ms": now_ms, "rate_limit": rate_limit, "timeout_s": timeout_s}
+    async with open_client(exchange, **settings) as client:
+        yield ADAPTERS[exchange](client, Caller(exchange, retry or RetryPolicy()))

@@ -1,0 +1,205 @@
+"""What the adapters have in common: ask page by page, read the rows, build the warehouse's columns.
+
+An exchange's own module says only what is its own: which endpoint, which parameters, where a row holds what.
+The raw endpoints are called, through ccxt's limiter, URLs and error handling, because ccxt's unified candles
+drop the quote volume, its unified funding the mark price, and its own paging loses rows.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from pipelines.clock import to_milliseconds
+from pipelines.exchanges import port, series
+from pipelines.exchanges.capabilities import Capabilities
+from pipelines.exchanges.client import count_requests
+from pipelines.exchanges.errors import classify
+from pipelines.exchanges.markets import instruments_fetched, instruments_frame
+from pipelines.exchanges.paging import Order, Page, Pages, read_window
+from pipelines.exchanges.parse import (
+    DAY_MS,
+    HOUR_MS,
+    MINUTE_MS,
+    Shape,
+    UnreadableReply,
+    duration_ms,
+    parse_rows,
+)
+from pipelines.exchanges.retries import Caller
+
+Market = dict[str, Any]
+_LEAST_FUNDING_STEP_MS = HOUR_MS - 2 * MINUTE_MS  # no exchange settles more often than hourly
+_LONGEST_FUNDING_STEP_MS = DAY_MS
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request: ccxt's name of the raw endpoint, its parameters, the part of the window it is for."""
+
+    endpoint: str
+    params: dict[str, Any]
+    asked_from: int
+    asked_until: int
+
+
+Ask = Callable[[int, int], Request]
+
+
+class WireAdapter(ABC):
+    """One exchange's public market data (see `port.Adapter`)."""
+
+    capabilities: Capabilities
+    candle_order: Order
+    funding_order: Order
+    open_interest_order: Order
+
+    def __init__(self, client: Any, caller: Caller) -> None:
+        self._client = client
+        self._caller = caller
+
+    @property
+    def exchange(self) -> str:
+        return self.capabilities.exchange
+
+    async def instruments(self) -> port.Fetched:
+        with count_requests() as counted:
+            listed = await self._caller.call("instruments", None, self._list_markets)
+        return instruments_fetched(listed, counted.requests)
+
+    async def candles(
+        self, symbol: str, market_type: str, price_type: str, timeframe: str, start: datetime, end: datetime
+    ) -> port.Fetched:
+        market, step = self._market(symbol), duration_ms(timeframe)
+        now = self._client.milliseconds()
+        low = -(-to_milliseconds(start) // step) * step
+        high = min(to_milliseconds(end), now // step * step)  # the candle that is still forming stays out
+        ask, shape = self._ask_candles(market, price_type, timeframe, step), self._candle_shape(price_type)
+        pages, requests = await self._read(
+            "candles", symbol, ask, shape, (low, high), step, self.candle_order
+        )
+        is_spot = market_type == "spot"
+        values = series.candle_values(
+            is_traded=price_type == "last", usd_per_contract=self._usd_per_contract(market)
+        )
+        values |= {"exchange": self.exchange, "symbol": symbol, "timeframe": timeframe}
+        if not is_spot:
+            values |= {"market_type": market_type, "price_type": price_type}
+        return series.fetched(
+            series.collect(pages, low, high),
+            port.SPOT_CANDLE_COLUMNS if is_spot else port.FUTURES_CANDLE_COLUMNS,
+            values,
+            pages=pages, requests=requests, longest_step=step,
+        )  # fmt: skip
+
+    async def funding_rates(self, symbol: str, start: datetime, end: datetime) -> port.Fetched:
+        low, high = to_milliseconds(start), to_milliseconds(end)
+        ask, shape = self._ask_funding(self._market(symbol)), self._funding_shape()
+        # A settlement is stamped up to a minute off its hour, so the edges are read a minute wider.
+        window = (low - MINUTE_MS, high + MINUTE_MS)
+        pages, requests = await self._read(
+            "funding rates", symbol, ask, shape, window, _LEAST_FUNDING_STEP_MS, self.funding_order
+        )
+        has_mark = "mark_price" in shape.optional
+        values: dict[str, pl.Expr | str | None] = {
+            "exchange": self.exchange,
+            "symbol": symbol,
+            "settled_at": series.time_column(),
+            "funding_rate": pl.col("rate"),
+            # The history does not say it, and today's interval is not that of a settlement years ago.
+            "interval_hours": None,
+            "mark_price": pl.col("mark_price") if has_mark else None,
+        }
+        return series.fetched(
+            series.collect(pages, low, high, is_hourly=True), port.FUNDING_COLUMNS, values,
+            pages=pages, requests=requests, longest_step=_LONGEST_FUNDING_STEP_MS,
+        )  # fmt: skip
+
+    async def open_interest(self, symbol: str, period: str, start: datetime, end: datetime) -> port.Fetched:
+        market, step = self._market(symbol), duration_ms(period)
+        if period not in self.capabilities.open_interest_periods:
+            periods = ", ".join(self.capabilities.open_interest_periods)
+            raise ValueError(f"{self.exchange} has no open interest per {period}; choose one of {periods}")
+        low = to_milliseconds(start)
+        high = min(to_milliseconds(end), self._client.milliseconds() + 1)
+        ask, shape = self._ask_open_interest(market, period, step), self._open_interest_shape()
+        pages, requests = await self._read(
+            "open interest", symbol, ask, shape, (low, high), step, self.open_interest_order
+        )
+        values = self._open_interest_values(market) | {
+            "exchange": self.exchange,
+            "symbol": symbol,
+            "observed_at": series.time_column(),
+            "source_kind": "history",
+        }
+        return series.fetched(
+            series.collect(pages, low, high), port.OPEN_INTEREST_COLUMNS, values,
+            pages=pages, requests=requests, longest_step=step,
+        )  # fmt: skip
+
+    @abstractmethod
+    def _details(self, market: Market) -> dict[str, Any]:
+        """What only this exchange's own fields say about a market (see `markets.instruments_frame`)."""
+
+    @abstractmethod
+    def _rows(self, reply: Any) -> Any:
+        """The list of rows inside a reply; anything else for a reply that is none."""
+
+    @abstractmethod
+    def _candle_shape(self, price_type: str) -> Shape: ...
+
+    @abstractmethod
+    def _funding_shape(self) -> Shape: ...
+
+    @abstractmethod
+    def _open_interest_shape(self) -> Shape: ...
+
+    @abstractmethod
+    def _ask_candles(self, market: Market, price_type: str, timeframe: str, step: int) -> Ask: ...
+
+    @abstractmethod
+    def _ask_funding(self, market: Market) -> Ask: ...
+
+    @abstractmethod
+    def _ask_open_interest(self, market: Market, period: str, step: int) -> Ask: ...
+
+    @abstractmethod
+    def _open_interest_values(self, market: Market) -> dict[str, pl.Expr | str | None]:
+        """open_interest_contracts, _base and _usd as expressions over the shape's columns; None: not published."""
+
+    def _usd_per_contract(self, market: Market) -> float | None:
+        """USD that one contract is worth, for coin-margined contracts; None for all others."""
+        return float(market["contractSize"]) if market["inverse"] else None
+
+    async def _list_markets(self) -> pl.DataFrame:
+        markets = await self._client.load_markets()
+        return instruments_frame(self.exchange, markets.values(), self._details)
+
+    def _market(self, symbol: str) -> Market:
+        try:
+            return self._client.market(symbol)
+        except Exception as error:  # noqa: BLE001 - ccxt's own classes, which only the client imports
+            raise classify(error, self.exchange, "symbol", symbol) from None
+
+    async def _read(
+        self, name: str, symbol: str, ask: Ask, shape: Shape, window: tuple[int, int], step: int, order: Order
+    ) -> tuple[Pages, int]:
+        async def read(low: int, high: int) -> Page:
+            request = ask(low, high)
+            endpoint = getattr(self._client, request.endpoint)
+
+            async def once() -> Any:
+                return parse_rows(self._rows(await endpoint(request.params)), shape)
+
+            rows = await self._caller.call(name, symbol, once)
+            return Page(rows, request.asked_from, request.asked_until)
+
+        with count_requests() as counted:
+            try:
+                pages = await read_window(read, *window, step=step, order=order)
+            except UnreadableReply as error:
+                raise classify(error, self.exchange, name, symbol) from None
+        return pages, counted.requests

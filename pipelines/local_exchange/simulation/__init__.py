@@ -1,0 +1,5 @@
+"""A simulated market for the local exchange: seeded, with regimes and events, and a past that never changes."""
+
+from pipelines.local_exchange.simulation.simulated_market import SimulatedMarket
+
+__all__ = ["SimulatedMarket"]

@@ -1,0 +1,206 @@
+"""What is traded in the simulated market: coins, exchanges and their instruments."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import floor, log10
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.local_exchange.simulation.calendar import (
+    DELISTINGS,
+    HOUR_MS,
+    INTERVAL_CHANGES,
+    LISTINGS,
+    ORIGIN_MS,
+    RENAMES,
+    USUAL_INTERVAL_HOURS,
+    quarterly_expiries,
+)
+
+
+@dataclass(frozen=True)
+class Coin:
+    """A coin under its newest code.
+
+    Attributes:
+        price_usd: Price around which the simulation moves.
+        open_interest_usd: Usual open interest over all exchanges.
+        market_beta: Move per move of the whole market.
+        idio_sigma: Standard deviation of the daily return that is its own.
+        exchanges: Where it is traded; None is everywhere.
+    """
+
+    asset: str
+    sector: str
+    price_usd: float
+    open_interest_usd: float
+    market_beta: float = 1.1
+    idio_sigma: float = 0.016
+    exchanges: tuple[str, ...] | None = None
+
+
+def _coins() -> dict[str, Coin]:
+    usual = {  # sector -> (asset, price, open interest in million USD)
+        "L1": "ETH 3000 5000,SOL 150 1800,BNB 500 500,ADA 0.6 350,AVAX 30 300,SUI 2.5 350,S 0.5 90,A 0.6 60,KAIA 0.15 30",
+        "L2": "POL 0.5 150,ARB 0.8 180,OP 1.6 160,STRK 0.5 60",
+        "DEFI": "UNI 8 180,AAVE 150 170,SKY 0.06 90,CRV 0.5 90,ONDO 0.9 120,COMP 55 40",
+        "INFRASTRUCTURE": "LINK 15 350,RENDER 5 120,FIL 5 110,PYTH 0.3 50,ENS 20 60",
+        "HIGH_BETA": "FET 1.2 150,WLD 2.2 170,TAO 350 130,GALA 0.03 70",
+        "MEMES": "DOGE 0.15 900,SHIB 2e-5 200,PEPE 1e-5 300,BONK 2e-5 110,FLOKI 1.5e-4 70,WIF 1.8 160",
+        "PAYMENTS": "XRP 0.6 1200,LTC 80 250,XLM 0.12 110,BCH 400 200",
+        "PRIVACY": "XMR 160 70,ZEC 35 90,DASH 30 40",
+    }
+    coins = [Coin("BTC", "STORE_OF_VALUE", 60_000, 9e9, 0.8, 0.006)]
+    for sector, line in usual.items():
+        for asset, price, open_interest in (entry.split() for entry in line.split(",")):
+            coins.append(Coin(asset, sector, float(price), float(open_interest) * 1e6))
+    coins += [
+        Coin("TON", "L1", 5, 150e6, exchanges=("binance",)),
+        Coin("KAS", "L1", 0.1, 60e6, exchanges=("bybit",)),
+    ]
+    return {coin.asset: coin for coin in coins}
+
+
+COINS = _coins()
+INVERSE_COINS = DATED_COINS = ("BTC", "ETH")
+THOUSANDS = ("PEPE", "SHIB", "BONK", "FLOKI")  # their contracts are on 1000 coins
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """How one exchange differs from another: the whole difference stands here.
+
+    Attributes:
+        share: Its share of open interest and volume.
+        price_noise: Standard deviation of its prices around the common one (fraction).
+        funding_noise_bps: Standard deviation of its funding around the common one, bp per 8 h.
+        inverse_contract_usd: USD per coin-margined contract.
+        renamed_bases: Codes it uses instead of the usual ones.
+    """
+
+    name: str
+    share: float
+    price_noise: float
+    funding_noise_bps: float
+    inverse_contract_usd: dict[str, float]
+    renamed_bases: dict[str, str]
+
+
+EXCHANGES = {
+    "binance": Exchange("binance", 0.6, 1.0e-4, 0.10, {"BTC": 100.0, "ETH": 10.0}, {}),
+    "bybit": Exchange("bybit", 0.4, 1.5e-4, 0.15, {"BTC": 1.0, "ETH": 1.0}, {"1000SHIB": "SHIB1000"}),
+}
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """One instrument of one exchange. Times are UTC milliseconds; prices are in quote units per `base` unit.
+
+    Attributes:
+        kind: `spot`, `perp` or `dated`.
+        coins_per_unit: Today's coins in one unit of `base`: 1000 for 1000PEPE, 24000 for MKR.
+        contract_size: Base units per contract, USD per contract where `settle` is `base`; 1 for spot.
+        first_ms: Opening of its first candle.
+        last_ms: End of its trading (delisting, rename or expiry); None while it trades.
+    """
+
+    exchange: str
+    symbol: str
+    kind: str
+    base: str
+    quote: str
+    settle: str | None
+    coin: Coin
+    coins_per_unit: float
+    contract_size: float
+    first_ms: int
+    last_ms: int | None
+    expiry_ms: int | None
+
+    @property
+    def is_inverse(self) -> bool:
+        return self.kind != "spot" and self.settle == self.base
+
+    @property
+    def price_decimals(self) -> int:
+        """Decimals of its prices: six digits at the usual price."""
+        return 5 - floor(log10(self.coin.price_usd * self.coins_per_unit))
+
+    @property
+    def lot_decimals(self) -> int:
+        """Decimals of its quantities, in base units: a step is worth a dollar or less."""
+        return -floor(log10(1.0 / (self.coin.price_usd * self.coins_per_unit)))
+
+    def interval_hours(self, settled_ms: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Hours between settlements in the periods that end at `settled_ms`."""
+        usual = USUAL_INTERVAL_HOURS.get(self.coin.asset, 8)
+        if self.coin.asset not in INTERVAL_CHANGES:
+            return np.full(len(settled_ms), usual, dtype=np.int64)
+        since, until, hours = INTERVAL_CHANGES[self.coin.asset]
+        return np.where((settled_ms > _ms(since)) & (settled_ms <= _ms(until)), hours, usual)
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp()) * 1000
+
+
+def _codes(coin: Coin, exchange: str) -> Iterator[tuple[str, float, int, int | None]]:
+    """The coin's codes in time order: code, today's coins per unit, first and last millisecond."""
+    first = _ms(LISTINGS[coin.asset]) if coin.asset in LISTINGS else ORIGIN_MS
+    gone = DELISTINGS.get((exchange, coin.asset))
+    last = _ms(gone) if gone else None
+    for rename in RENAMES:
+        if rename.new == coin.asset:
+            yield rename.old, rename.ratio, first, _ms(rename.at)
+            first = _ms(rename.at)
+    yield coin.asset, 1.0, first, last
+
+
+def _of_coin(exchange: Exchange, coin: Coin, now_ms: int) -> Iterator[Instrument]:
+    for code, ratio, first, last in _codes(coin, exchange.name):
+
+        def instrument(symbol, kind, base, quote, settle, units, size, first=first, last=last, expiry=None):
+            return Instrument(
+                exchange.name, symbol, kind, base, quote, settle, coin, units, size, first, last, expiry
+            )
+
+        yield instrument(f"{code}/USDT", "spot", code, "USDT", None, ratio, 1.0)
+        units = 1000.0 if code in THOUSANDS else 1.0
+        base = f"1000{code}" if code in THOUSANDS else code
+        base = exchange.renamed_bases.get(base, base)
+        yield instrument(f"{base}/USDT:USDT", "perp", base, "USDT", "USDT", ratio * units, 1.0)
+        if coin.asset in INVERSE_COINS:
+            size = exchange.inverse_contract_usd[coin.asset]
+            yield instrument(f"{code}/USD:{code}", "perp", code, "USD", code, ratio, size)
+        if coin.asset in DATED_COINS:
+            # The next two quarters are listed: each contract from the expiry two quarters before its own.
+            quarters = quarterly_expiries(ORIGIN_MS - 200 * 24 * HOUR_MS, now_ms + 200 * 24 * HOUR_MS)
+            for listed, expiry in zip(quarters, quarters[2:], strict=False):
+                if listed <= now_ms and expiry > ORIGIN_MS:
+                    symbol = f"{code}/USDT:USDT-{datetime.fromtimestamp(expiry / 1000, UTC):%y%m%d}"
+                    yield instrument(
+                        symbol,
+                        "dated",
+                        code,
+                        "USDT",
+                        "USDT",
+                        1.0,
+                        1.0,
+                        max(listed, ORIGIN_MS),
+                        expiry,
+                        expiry,
+                    )
+
+
+def instruments(exchange_name: str, now_ms: int) -> dict[str, Instrument]:
+    """Everything the exchange has listed up to `now_ms`, also what has ended since, by symbol."""
+    exchange = EXCHANGES[exchange_name]
+    return {
+        item.symbol: item
+        for coin in COINS.values()
+        if coin.exchanges is None or exchange_name in coin.exchanges
+        for item in _of_coin(exchange, coin, now_ms)
+        if item.first_ms <= now_ms
+    }

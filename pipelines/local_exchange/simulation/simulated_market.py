@@ -1,0 +1,170 @@
+"""The simulated market as the local exchange asks for it."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from functools import lru_cache
+
+import numpy as np
+
+from pipelines.local_exchange.market import Candles, Listing, OpenInterest, Settlements
+from pipelines.local_exchange.resample import FIELDS, divides, no_candles, resample, take
+from pipelines.local_exchange.simulation.calendar import HOUR_MS, ORIGIN, ORIGIN_MS
+from pipelines.local_exchange.simulation.catalogue import EXCHANGES, Instrument, instruments
+from pipelines.local_exchange.simulation.latent import BLOCK_HOURS, LatentMarket, block_of
+from pipelines.local_exchange.simulation.series import SeriesBuilder
+from pipelines.local_exchange.timeframes import NAMES
+
+PRICE_TYPES = {"spot": ("last",), "perp": ("last", "mark", "index"), "dated": ("last", "mark", "index")}
+_BLOCK_MS = BLOCK_HOURS * HOUR_MS
+_CACHED_BLOCKS = 2048  # of candles: 86 KB each
+
+
+class SimulatedMarket:
+    """A market that is the same for the same seed, and whose past never changes.
+
+    What it models and what not is in `docs/simulation.md`. Every value is a function of the seed and its own time:
+    a market with a later `now_ms` shows the same past, bit for bit on the same machine, plus what came after.
+
+    Args:
+        seed: Any integer of 0 or more.
+        now_ms: The market's present, UTC milliseconds. Nothing later is shown; the candle that is still forming
+            shows what has happened of it.
+        start: First day whose rows are shown (UTC). It changes no value, only how far back the history reaches.
+
+    Raises:
+        ValueError: The seed is negative, `start` is before the market's first day, or the present before `start`.
+    """
+
+    def __init__(self, seed: int, now_ms: int, start: date = ORIGIN) -> None:
+        start_ms = int(datetime(start.year, start.month, start.day, tzinfo=UTC).timestamp()) * 1000
+        if seed < 0:
+            raise ValueError(f"the simulated market's seed is {seed}; give an integer of 0 or more")
+        if start < ORIGIN:
+            raise ValueError(f"the simulated market begins on {ORIGIN}; `start` is {start}, give a later day")
+        if now_ms < start_ms:
+            now = datetime.fromtimestamp(now_ms / 1000, UTC)
+            raise ValueError(
+                f"the simulated market begins on {start}; its present is {now:%Y-%m-%d %H:%M}, give a later one"
+            )
+        self.now_ms, self._start_ms = now_ms, start_ms
+        build = SeriesBuilder(LatentMarket(seed, block_of((now_ms - ORIGIN_MS) // HOUR_MS + 1)))
+        self._instruments = {name: instruments(name, now_ms) for name in EXCHANGES}
+        self._candles_of = lru_cache(_CACHED_BLOCKS)(build.candles)
+        self._settlements_of = lru_cache(_CACHED_BLOCKS)(build.settlements)
+        self._open_interest_of = lru_cache(_CACHED_BLOCKS)(build.open_interest)
+        self._coarser = lru_cache(256)(self._make_coarser)
+
+    def listings(self, exchange: str) -> Sequence[Listing]:
+        """Everything the exchange has listed so far, also what is delisted or delivered since."""
+        return [self._listing(item) for item in self._instruments.get(exchange, {}).values()]
+
+    def candles(
+        self, exchange: str, symbol: str, timeframe: str, price: str, start_ms: int, end_ms: int
+    ) -> Candles:
+        """Candles with `start_ms <= opening <= end_ms`; none for unknown series or timeframes under an hour.
+
+        A candle of which an hour is missing (outage, before the listing, after the delisting) is missing.
+        """
+        item = self._find(exchange, symbol)
+        if item is None or price not in PRICE_TYPES[item.kind]:
+            return no_candles()
+        if timeframe not in NAMES:
+            raise ValueError(f"{timeframe!r} is not a candle length; use one of {', '.join(NAMES)}")
+        if timeframe == "1h":
+            return self._hourly(item, price, start_ms, end_ms)
+        if not divides("1h", timeframe):
+            return no_candles()
+        series = self._coarser(item, timeframe, price)
+        return take(series, slice(*np.searchsorted(series.open_ms, [start_ms, end_ms + 1])))
+
+    def settlements(self, exchange: str, symbol: str, start_ms: int, end_ms: int) -> Settlements:
+        """Funding settlements with `start_ms <= settled <= end_ms`; none for anything but perpetuals."""
+        item = self._find(exchange, symbol)
+        if item is None or item.kind != "perp":
+            return Settlements(np.empty(0, np.int64), np.empty(0))
+        made = [self._settlements_of(item, block) for block in self._blocks(start_ms, end_ms)]
+        start_ms, end_ms = max(start_ms, self._start_ms + 1), min(end_ms, self.now_ms)
+        return Settlements(*_joined(made, ("settled_ms", "funding_rate"), start_ms, end_ms))
+
+    def open_interest(self, exchange: str, symbol: str, start_ms: int, end_ms: int) -> OpenInterest:
+        """Open interest on the full hours in `start_ms <= stamp <= end_ms`; none for spot."""
+        item = self._find(exchange, symbol)
+        if item is None or item.kind == "spot":
+            return OpenInterest(np.empty(0, np.int64), np.empty(0), np.empty(0))
+        made = [self._open_interest_of(item, block) for block in self._blocks(start_ms, end_ms)]
+        start_ms, end_ms = max(start_ms, self._start_ms + 1), min(end_ms, self.now_ms)
+        return OpenInterest(*_joined(made, ("stamped_ms", "base", "usd"), start_ms, end_ms))
+
+    def _find(self, exchange: str, symbol: str) -> Instrument | None:
+        return self._instruments.get(exchange, {}).get(symbol)
+
+    def _listing(self, item: Instrument) -> Listing:
+        ended = item.last_ms is not None and item.last_ms <= self.now_ms
+        next_interval = item.interval_hours(np.array([self.now_ms + 1]))
+        return Listing(
+            symbol=item.symbol,
+            kind=item.kind,
+            base=item.base,
+            quote=item.quote,
+            settle=item.settle,
+            contract_size=item.contract_size,
+            listed_ms=item.first_ms,
+            delisted_ms=item.last_ms if ended else None,
+            expiry_ms=item.expiry_ms,
+            funding_interval_hours=int(next_interval[0]) if item.kind == "perp" else None,
+        )
+
+    def _blocks(self, start_ms: int, end_ms: int) -> range:
+        """Blocks with what happens from `start_ms` to `end_ms`, as far as it is shown."""
+        first = (max(start_ms, self._start_ms) - ORIGIN_MS) // _BLOCK_MS
+        last = (min(end_ms, self.now_ms) - ORIGIN_MS) // _BLOCK_MS
+        # What is stamped at the first instant of a block belongs to the hour before.
+        return range(max(first - 1, 0), last + 1)
+
+    def _hourly(self, item: Instrument, price: str, start_ms: int, end_ms: int) -> Candles:
+        """Closed hours, and the one that is forming."""
+        made = [self._candles_of(item, price, block) for block in self._blocks(start_ms, end_ms)]
+        # At the very instant at which an hour begins nothing has happened of it.
+        start_ms, end_ms = max(start_ms, self._start_ms), min(end_ms, self.now_ms - 1)
+        hours = Candles(*_joined(made, FIELDS, start_ms, end_ms))
+        if len(hours.open_ms) and hours.open_ms[-1] + HOUR_MS > self.now_ms:
+            return _with_forming_hour(hours, (self.now_ms - hours.open_ms[-1]) / HOUR_MS, item)
+        return hours
+
+    def _make_coarser(self, item: Instrument, timeframe: str, price: str) -> Candles:
+        hours = self._hourly(item, price, self._start_ms, self.now_ms)
+        # The forming hour goes in like a closed one, so that the forming candle reaches to the present.
+        end_of_hour_ms = -(-self.now_ms // HOUR_MS) * HOUR_MS
+        return resample(hours, "1h", timeframe, end_of_hour_ms)
+
+
+def _joined(blocks: Sequence[object], names: Sequence[str], start_ms: int, end_ms: int) -> list[np.ndarray]:
+    """The blocks' columns in one, where the first column is in `start_ms` to `end_ms`, both included."""
+    if not blocks:
+        return [np.empty(0, np.int64), *(np.empty(0) for _ in names[1:])]
+    columns = [np.concatenate([getattr(block, name) for block in blocks]) for name in names]
+    rows = slice(*np.searchsorted(columns[0], [start_ms, end_ms + 1]))
+    return [column[rows] for column in columns]
+
+
+def _with_forming_hour(hours: Candles, passed_frac: float, item: Instrument) -> Candles:
+    """The hours with the last one replaced by what has happened of it after `passed_frac` of the hour.
+
+    Within an hour the price goes straight from the open to one extreme, to the other, and to the close; the
+    extreme on the far side of the close comes first. Volume grows evenly.
+    """
+    open_, high, low, close = (float(getattr(hours, name)[-1]) for name in ("open", "high", "low", "close"))
+    turns = [open_, low, high, close] if close >= open_ else [open_, high, low, close]
+    at = [0.0, 1 / 3, 2 / 3, 1.0]
+    present = round(float(np.interp(passed_frac, at, turns)), item.price_decimals)
+    seen = [value for when, value in zip(at, turns, strict=True) if when <= passed_frac] + [present]
+    so_far = {
+        "high": max(seen),
+        "low": min(seen),
+        "close": present,
+        "volume_base": round(float(hours.volume_base[-1]) * passed_frac, item.lot_decimals),
+        "volume_quote": round(float(hours.volume_quote[-1]) * passed_frac, 2),
+    }
+    columns = {name: getattr(hours, name) for name in FIELDS}
+    columns |= {name: np.append(columns[name][:-1], value) for name, value in so_far.items()}
+    return Candles(**columns)

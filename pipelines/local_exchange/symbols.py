@@ -1,0 +1,43 @@
+"""The exchanges' own names of instruments, from a listing's parts.
+
+ccxt's unified names are `BTC/USDT`, `BTC/USDT:USDT`, `BTC/USD:BTC` and, dated, `BTC/USDT:USDT-261225`.
+"""
+
+from datetime import UTC, datetime
+
+from pipelines.local_exchange.market import Listing
+
+_MONTH_CODES = "FGHJKMNQUVXZ"  # January to December, as futures exchanges abbreviate delivery months
+
+
+def is_inverse(listing: Listing) -> bool:
+    """Whether the contract is settled in its base coin (coin-margined)."""
+    return listing.kind != "spot" and listing.settle == listing.base
+
+
+def _expiry(listing: Listing) -> datetime:
+    return datetime.fromtimestamp(listing.expiry_ms / 1000, UTC)
+
+
+def binance_pair(listing: Listing) -> str:
+    """What Binance calls a pair: `BTCUSDT` for every USDT-margined contract on BTC, `BTCUSD` for coin-margined."""
+    return listing.base + listing.quote
+
+
+def binance_id(listing: Listing) -> str:
+    """`BTCUSDT`, `BTCUSDT_261225`, `BTCUSD_PERP`, `BTCUSD_261225`."""
+    if listing.kind == "dated":
+        return f"{binance_pair(listing)}_{_expiry(listing):%y%m%d}"
+    return binance_pair(listing) + ("_PERP" if is_inverse(listing) else "")
+
+
+def bybit_id(listing: Listing) -> str:
+    """`BTCUSDT`, `BTCPERP` (USDC), `BTCUSD`, `BTCUSDT-25DEC26`, `BTC-25DEC26` (USDC), `BTCUSDZ26`."""
+    usdc_contract = listing.kind != "spot" and listing.settle == "USDC"
+    stem = listing.base if usdc_contract else listing.base + listing.quote
+    if listing.kind == "dated":
+        expiry = _expiry(listing)
+        if is_inverse(listing):
+            return f"{stem}{_MONTH_CODES[expiry.month - 1]}{expiry:%y}"
+        return f"{stem}-{expiry:%d%b%y}".upper()
+    return stem + "PERP" if usdc_contract else stem

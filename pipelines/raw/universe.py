@@ -1,0 +1,98 @@
+"""Which of an exchange's instruments are read: those of the assets that have a sector."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+import polars as pl
+
+MARKET_TYPES = ("spot", "perpetual", "dated")
+
+
+class SeedError(ValueError):
+    """A seed file cannot be used; the message names the file and the remedy."""
+
+
+@dataclass(frozen=True)
+class Assets:
+    """The assets that have a sector, and the names under which exchanges list them.
+
+    Attributes:
+        names: Every asset of `dbt/seeds/asset_sectors.csv`.
+        aliases: base, asset, valid_from, valid_to (half-open; null: open-ended) of `dbt/seeds/asset_symbols.csv`.
+    """
+
+    names: frozenset[str]
+    aliases: pl.DataFrame
+
+    def by_base(self, start: date, end: date) -> dict[str, str]:
+        """Base to asset, for every name that was in use on some day of `start <= day < end`."""
+        used = self.aliases.filter(
+            (pl.col("valid_from").is_null() | (pl.col("valid_from") < end))
+            & (pl.col("valid_to").is_null() | (pl.col("valid_to") > start))
+        )
+        return {name: name for name in sorted(self.names)} | dict(used.select("base", "asset").iter_rows())
+
+
+def read_assets(seeds: Path) -> Assets:
+    """Read the assets from the folder of dbt's seeds.
+
+    Raises:
+        SeedError: a file is missing or lacks a column, or a name stands for an asset without a sector.
+    """
+    sectors = _read(seeds / "asset_sectors.csv", ("asset",))
+    aliases = _read(seeds / "asset_symbols.csv", ("base", "asset", "valid_from", "valid_to"))
+    names = frozenset(sectors["asset"])
+    homeless = sorted(set(aliases["asset"]) - names)
+    if homeless:
+        raise SeedError(f"asset_symbols.csv: {', '.join(homeless)} has no sector; add it to asset_sectors.csv")
+    days = pl.col("valid_from", "valid_to").str.to_date(strict=False)
+    return Assets(names, aliases.select("base", "asset", days))
+
+
+def select_instruments(
+    instruments: pl.DataFrame, assets: Assets, *, dated_assets: tuple[str, ...], start: datetime, end: datetime
+) -> pl.DataFrame:
+    """The instruments to read, in a fixed order (spot, perpetual, dated; then by symbol).
+
+    Spot against USDT; perpetuals margined in USDT and in the coin itself; dated contracts margined in USDT of
+    `dated_assets`. What no longer trades stays in as long as it may have traded after `start`: leaving out the
+    coins that failed would make the past look better than it was.
+
+    Args:
+        instruments: Columns of `raw.instruments` (lineage not needed) of one exchange.
+        assets: What to look for.
+        dated_assets: Assets whose dated contracts are read.
+        start: Beginning of the history that is wanted.
+        end: Its end; what is listed later stays out.
+
+    Returns:
+        The rows of `instruments` with one more column, `asset`.
+    """
+    by_base = assets.by_base(start.date(), end.date())
+    bases = pl.DataFrame({"base": list(by_base), "asset": list(by_base.values())})
+    is_usdt = (pl.col("quote") == "USDT") & (pl.col("settle") == "USDT")
+    is_coin = (pl.col("quote") == "USD") & (pl.col("settle") == pl.col("base"))
+    kind = pl.col("market_type")
+    ended_at = pl.coalesce("delist_at", "expiry_at")
+    return (
+        instruments.join(bases, on="base", how="inner")
+        .filter(
+            ((kind == "spot") & (pl.col("quote") == "USDT"))
+            | ((kind == "perpetual") & (is_usdt | is_coin))
+            | ((kind == "dated") & is_usdt & pl.col("asset").is_in(list(dated_assets)))
+        )
+        .filter(ended_at.is_null() | (ended_at > start), pl.col("listed_at").is_null() | (pl.col("listed_at") < end))
+        .sort(kind.cast(pl.Enum(MARKET_TYPES)), "symbol")
+    )
+
+
+def _read(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
+    try:
+        frame = pl.read_csv(path, infer_schema=False)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise SeedError(f"{path}: cannot be read ({str(error).splitlines()[0]}); restore the file") from None
+    missing = [column for column in columns if column not in frame.columns]
+    if missing:
+        raise SeedError(f"{path}: lacks the columns {', '.join(missing)}; restore the header")
+    return frame

@@ -1,0 +1,104 @@
+"""What the assets are given: the settings of the run, the warehouse under its write lock, the open exchanges."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import date, datetime
+from pathlib import Path
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from pipelines.clock import decision_instant, utc_now
+from pipelines.policy import Policy, load_policy
+from pipelines.settings import Settings, load_settings
+from warehouse.connection import Warehouse
+
+
+class RunSettings(dg.ConfigurableResource):
+    """The settings of one run. What is left empty comes from the environment, so the UI needs none of it."""
+
+    source: str | None = None
+    data: str | None = None
+    seed: int | None = None
+    exchanges: list[str] | None = None
+    portfolio_value_usd: float | None = None
+    warehouse_dir: str | None = None
+    policy: str | None = None
+
+    def load(self) -> Settings:
+        """The settings in force: this resource's values over the environment's."""
+        return load_settings(
+            source=self.source,
+            data=Path(self.data) if self.data else None,
+            seed=self.seed,
+            exchanges=tuple(self.exchanges) if self.exchanges else None,
+            portfolio_value_usd=self.portfolio_value_usd,
+            warehouse_dir=Path(self.warehouse_dir) if self.warehouse_dir else None,
+            policy=Path(self.policy) if self.policy else None,
+        )
+
+    def load_policy(self) -> Policy:
+        """The policy in force."""
+        return load_policy(self.load().policy_path)
+
+
+class PipelineWarehouse(dg.ConfigurableResource):
+    """The warehouse, with the write lock held from the run's first step to its last."""
+
+    settings: dg.ResourceDependency[RunSettings]
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["PipelineWarehouse"]:
+        with self.files.write_lock(f"run {context.run_id}"):
+            yield self
+
+    @property
+    def files(self) -> Warehouse:
+        """Where the build file and the releases are, and how to open them."""
+        return Warehouse(self.settings.load().warehouse_dir)
+
+
+class Exchanges(dg.ConfigurableResource):
+    """The exchanges of the run, read all at once; started by the first step that asks, closed after the last.
+
+    With the source `simulated` or `recorded` the local exchange runs for just as long.
+    """
+
+    settings: dg.ResourceDependency[RunSettings]
+    warehouse: dg.ResourceDependency[PipelineWarehouse]
+
+    _open: ExitStack = PrivateAttr(default_factory=ExitStack)
+    _session: object = PrivateAttr(default=None)
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Exchanges"]:
+        with self._open:
+            yield self
+
+    def session(self, exchanges: tuple[str, ...], first_day: date, last_day: date):
+        """The running ingestion of `exchanges` for these days; the first call starts it.
+
+        Args:
+            exchanges: Every exchange that this run reads; later calls get the same session.
+            first_day: First day that will be decided.
+            last_day: Last day that will be decided; the source's clock stands at its decision instant.
+        """
+        from pipelines.raw.session import IngestSession
+
+        if self._session is None:
+            self._session = self._open.enter_context(
+                IngestSession(
+                    self.settings.load(),
+                    self.settings.load_policy(),
+                    self.warehouse.files,
+                    exchanges,
+                    first_day,
+                    last_day,
+                )
+            )
+        return self._session
+
+
+def market_now(settings: Settings, last_day: date) -> datetime:
+    """The clock that the exchanges answer by: the real one when live, else the decision's own instant."""
+    return utc_now() if settings.source == "live" else decision_instant(last_day)

@@ -1,0 +1,157 @@
+"""The only reader of environment variables: where things lie and how a run fetches; never what it decides.
+
+What a run decides stands in `policy.yml`; the settings below change no number of a decision but its input.
+Every field can be set as `ROTATION_<FIELD>`; nested ones as `ROTATION_INGEST__RATE_LIMIT`.
+"""
+
+import os
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, BaseModel, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+DBT_DIRECTORY = PROJECT_ROOT / "dbt"
+SEEDS_DIRECTORY = DBT_DIRECTORY / "seeds"
+SUPPORTED_EXCHANGES = ("binance", "bybit")
+
+
+class SettingsError(ValueError):
+    """A setting is wrong. The message names it and says what to write instead."""
+
+
+class IngestSettings(BaseModel):
+    """How facts are fetched.
+
+    Attributes:
+        timeframe: Candle length that is stored.
+        backfill_days: How many days before the first decided day an empty warehouse is filled with.
+        rate_limit: `on`, `off`, or `auto`: on for live exchanges, off for the local one, which has no limit.
+        timeout_seconds: One request.
+        retry_seconds: The longest that one request is retried before it counts as failed.
+    """
+
+    model_config = {"extra": "forbid"}
+
+    timeframe: Literal["1d", "8h", "4h", "1h"] = "1d"
+    backfill_days: int = Field(200, ge=1, le=1825)
+    rate_limit: Literal["auto", "on", "off"] = "auto"
+    timeout_seconds: float = Field(20.0, gt=0)
+    retry_seconds: float = Field(60.0, ge=0)
+
+
+class PublishSettings(BaseModel):
+    """What a release holds.
+
+    Attributes:
+        include_raw: Days of raw facts copied into the release, or `all`; 0 leaves raw out.
+        keep_releases: How many releases stay for a rollback.
+    """
+
+    model_config = {"extra": "forbid"}
+
+    include_raw: int | Literal["all"] = 7
+    keep_releases: int = Field(7, ge=1)
+
+
+class Settings(BaseSettings):
+    """One run's surroundings, from the environment (see the module's text for the names)."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ROTATION_", env_nested_delimiter="__", extra="forbid", populate_by_name=True
+    )
+
+    warehouse_dir: Path = Field(
+        PROJECT_ROOT / "warehouse" / "data",
+        validation_alias=AliasChoices("WAREHOUSE_DIR", "ROTATION_WAREHOUSE_DIR", "warehouse_dir"),
+    )
+    policy: Path | None = None
+    source: Literal["simulated", "recorded", "live"] = "simulated"
+    data: Path | None = None
+    seed: int = Field(7, ge=0)
+    exchanges: Annotated[tuple[str, ...], NoDecode] = SUPPORTED_EXCHANGES
+    portfolio_value_usd: float = Field(100_000.0, gt=0)
+    first_day: date | None = None
+    ingest: IngestSettings = IngestSettings()
+    publish: PublishSettings = PublishSettings()
+
+    @field_validator("exchanges", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("exchanges")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in value if name not in SUPPORTED_EXCHANGES]
+        if unknown or not value:
+            raise ValueError(f"{', '.join(unknown) or 'nothing'}: choose from {', '.join(SUPPORTED_EXCHANGES)}")
+        return tuple(dict.fromkeys(value))
+
+    @cached_property
+    def rate_limit(self) -> bool:
+        """Whether ccxt's own rate limiter is on."""
+        return self.source == "live" if self.ingest.rate_limit == "auto" else self.ingest.rate_limit == "on"
+
+    @property
+    def policy_path(self) -> Path | None:
+        """The policy file: the one named, else `policy.yml` in the project's root, else None for the defaults."""
+        default = PROJECT_ROOT / "policy.yml"
+        return self.policy or (default if default.exists() else None)
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Settings from the environment with a caller's values on top (None means "not given").
+
+    Raises:
+        SettingsError: A value is wrong or a `ROTATION_` variable is unknown; the message names it.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        raise SettingsError("; ".join(_sentence(problem) for problem in error.errors())) from None
+    _refuse_unknown_variables()
+    if settings.source == "recorded" and settings.data is None:
+        raise SettingsError("source `recorded` needs a folder of parquet files: give --data DIR or ROTATION_DATA")
+    return settings
+
+
+def prepare_process_environment(dagster_home: Path | None = None) -> Path:
+    """Point Dagster at this project's home unless the user chose one, and keep every tool from phoning home.
+
+    Returns:
+        The Dagster home in force.
+    """
+    home = Path(os.environ.setdefault("DAGSTER_HOME", str(dagster_home or PROJECT_ROOT / ".dagster")))
+    home.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    return home
+
+
+def child_environment(**additions: str) -> dict[str, str]:
+    """The environment for a child process with the given variables added."""
+    return {**os.environ, **additions}
+
+
+def _sentence(problem: dict) -> str:
+    name = ".".join(str(part) for part in problem["loc"]) or "settings"
+    return f"{name}: {problem['msg']} (got {problem.get('input')!r})"
+
+
+def _refuse_unknown_variables() -> None:
+    known = {f"ROTATION_{name.upper()}" for name in Settings.model_fields} | _PROCESS_VARIABLES
+    nested = tuple(f"ROTATION_{name.upper()}__" for name in ("ingest", "publish"))
+    for name in os.environ:
+        if name.startswith("ROTATION_") and name not in known and not name.startswith(nested):
+            raise SettingsError(f"{name}: no such setting; known are {', '.join(sorted(known))}")
+
+
+# read by dbt's profile and by the tests, never by a Settings field
+_PROCESS_VARIABLES = {"ROTATION_BUILD_PATH", "ROTATION_REAL_DATA", "ROTATION_DBT_MEMORY_LIMIT"}

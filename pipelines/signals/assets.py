@@ -1,0 +1,60 @@
+"""The state of every sector on every day, from the marts."""
+
+import dagster as dg
+
+from pipelines.clock import utc_now
+from pipelines.partitions import DAILY, ONE_RUN
+from pipelines.progress import report
+from pipelines.resources import PipelineWarehouse, RunSettings
+from pipelines.signals.inputs import read_sector_metrics, read_sector_spreads, first_day_to_signal
+from pipelines.signals.signals import build_signals
+from pipelines.tables import markdown
+from warehouse.contracts import SECTOR_SIGNALS
+from warehouse.portfolio import replace_days
+
+SECTOR_SIGNALS_KEY = dg.AssetKey(["portfolio", "sector_signals"])
+
+
+@dg.asset(
+    key=SECTOR_SIGNALS_KEY,
+    group_name="signals",
+    kinds={"python", "polars"},
+    owners=["team:strategy"],
+    partitions_def=DAILY,
+    backfill_policy=ONE_RUN,
+    deps=[
+        dg.AssetKey(["marts", name])
+        for name in (
+            "sector_funding_daily",
+            "sector_open_interest_daily",
+            "sector_spreads_daily",
+            "data_health_daily",
+        )
+    ],
+)
+def sector_signals(
+    context: dg.AssetExecutionContext, settings: RunSettings, warehouse: PipelineWarehouse
+) -> dg.MaterializeResult:
+    """What the futures market says about each sector, with every rule's distance to flipping.
+
+    Grain: one row per (as_of_date, sector). The chain of states is computed from the first day of data; rows are
+    written for the run's days and for days that earlier runs have missed. `decided_at` is the moment from which
+    nothing newer is read: the decision of the same day uses it too.
+    """
+    days = context.partition_key_range
+    known_at = utc_now()
+    report("signals", f"states up to {days.end}")
+    with warehouse.files.open_build() as connection:
+        first_day, last_day = first_day_to_signal(connection, days.start), days.end
+        signals = build_signals(
+            read_sector_metrics(connection), read_sector_spreads(connection), settings.load_policy(), first_day, last_day
+        )
+        replace_days(connection, SECTOR_SIGNALS, signals.with_columns(decided_at=known_at), first_day, last_day)
+    tonight = signals.filter(signals["as_of_date"] == last_day)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": signals.height,
+            "window": f"{first_day} to {last_day}",
+            "tonight": dg.MetadataValue.md(markdown(tonight.select("sector", "state", "action", "explanation"))),
+        }
+    )

@@ -1,0 +1,56 @@
+"""The dbt project as this pipeline runs it: where it lies, its manifest and its command line."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from pipelines.policy import Policy
+from pipelines.settings import DBT_DIRECTORY, child_environment
+from pipelines.transform.variables import dbt_vars
+
+MANIFEST = DBT_DIRECTORY / "target" / "manifest.json"
+_SOURCES = ("models", "macros", "seeds", "tests")
+
+
+def manifest_path() -> Path:
+    """The manifest that names every model; made again when a file of the project is newer (some seconds).
+
+    Raises:
+        RuntimeError: dbt cannot read the project; the message ends with dbt's own words.
+    """
+    if not MANIFEST.exists() or MANIFEST.stat().st_mtime < _newest_source():
+        parsed = subprocess.run(
+            [dbt_executable(), "parse", *_directories(), "--quiet"],
+            env=child_environment(),
+            capture_output=True,
+            text=True,
+        )
+        if parsed.returncode:
+            raise RuntimeError(f"dbt cannot read its project:\n{(parsed.stdout + parsed.stderr).strip()[-2000:]}")
+        MANIFEST.touch()
+    return MANIFEST
+
+
+def dbt_executable() -> str:
+    """The dbt of this very environment, whatever the PATH says."""
+    return str(Path(sys.executable).parent / "dbt")
+
+
+def build_arguments(policy: Policy) -> list[str]:
+    """`dbt build` with the policy's numbers; unit tests belong to the test suite, not to a night.
+
+    The event log to stdout is read by Dagster, so it must not be quietened here.
+    """
+    variables = json.dumps(dbt_vars(policy), sort_keys=True)
+    return ["build", "--exclude-resource-type", "unit_test", "--vars", variables]
+
+
+def _newest_source() -> float:
+    files = [DBT_DIRECTORY / "dbt_project.yml", DBT_DIRECTORY / "profiles.yml"]
+    files += [path for name in _SOURCES for path in (DBT_DIRECTORY / name).rglob("*") if path.is_file()]
+    return max(path.stat().st_mtime for path in files if path.exists())
+
+
+def _directories() -> list[str]:
+    return ["--project-dir", str(DBT_DIRECTORY), "--profiles-dir", str(DBT_DIRECTORY)]
