@@ -388,6 +388,7 @@ INPUT_DIGESTS = Table(
         "row_count": BIGINT,  # newest revisions that went into the digest
         "stored_rows": BIGINT,  # every revision of the event day: tells whether the digest is still current
         "newest_ingested_at": TIMESTAMP,
+        "layout": TEXT,  # the columns that were hashed: a table that gains one is hashed anew
         "digest": TEXT,
     },
     key=("table_name", "event_date", "decision_date"),

@@ -72,7 +72,8 @@ def _table_digests(con: Connection, table: Table, known_until: datetime) -> pl.D
         {"known_until": known_until},
     ).pl()
     cached = con.execute(
-        f"select * from {INPUT_DIGESTS.qualified_name} where table_name = $name", {"name": table.name}
+        f"select * from {INPUT_DIGESTS.qualified_name} where table_name = $name and layout = $layout",
+        {"name": table.name, "layout": _layout(table)},
     ).pl()
     version = ["event_date", "stored_rows", "newest_ingested_at"]
     valid = cached.join(current, on=version, how="semi")
@@ -110,7 +111,7 @@ def _digest_days(con: Connection, table: Table, days: list[date], known_until: d
     parameters: dict[str, object] = {"known_until": known_until, "days": days}
     if event is not None:
         parameters |= {"first": days[0], "last": days[-1] + timedelta(days=1)}
-    facts = [name for name in table.columns if name not in LINEAGE]
+    facts = _fact_columns(table)
     labels = [name for name in facts if table.columns[name] == TEXT]
     frame = con.execute(
         f"""
@@ -151,11 +152,10 @@ def _digest_groups(frame: pl.DataFrame, table: Table, numbers: list[str]) -> pl.
         for name in numbers
         for array in (frame[name].is_null().to_numpy(), _exact(frame[name], table.columns[name]).to_numpy())
     ]
-    header = " ".join(["labels", *numbers]).encode()
     digests: list[str] = []
     start = 0
     for rows in groups["row_count"]:
-        digest = hashlib.sha256(header)
+        digest = hashlib.sha256(_layout(table).encode())
         runs = frame["labels"].slice(start, rows).rle().struct.unnest()
         for value, length in zip(runs["value"], runs["len"], strict=True):
             digest.update(f"\n{length} {value}".encode())
@@ -163,7 +163,9 @@ def _digest_groups(frame: pl.DataFrame, table: Table, numbers: list[str]) -> pl.
             digest.update(array[start : start + rows].tobytes())
         digests.append(digest.hexdigest())
         start += rows
-    return groups.with_columns(table_name=pl.lit(table.name), digest=pl.Series(digests, dtype=pl.String))
+    return groups.with_columns(
+        table_name=pl.lit(table.name), layout=pl.lit(_layout(table)), digest=pl.Series(digests, dtype=pl.String)
+    )
 
 
 def _exact(column: pl.Series, kind: str) -> pl.Series:
@@ -185,6 +187,14 @@ def _portions(stale: pl.DataFrame) -> Iterator[list[date]]:
         held += rows
     if days:
         yield days
+
+
+def _fact_columns(table: Table) -> list[str]:
+    return [name for name in table.columns if name not in LINEAGE]
+
+
+def _layout(table: Table) -> str:
+    return " ".join(_fact_columns(table))
 
 
 def _event_date_sql(table: Table) -> str:

@@ -5,7 +5,7 @@ A client's request for `https://fapi.binance.com/fapi/v1/klines?...` is sent to 
 """
 
 import asyncio
-import sys
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -122,7 +122,8 @@ def when_input_ends(act: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
 
     def wait() -> None:
-        sys.stdin.buffer.read()
+        while os.read(0, 65536):  # not sys.stdin: its lock, held by this thread, would abort an end by signal
+            pass
         loop.call_soon_threadsafe(act)
 
     threading.Thread(target=wait, daemon=True).start()  # a daemon: it must not hold up an end by signal

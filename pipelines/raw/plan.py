@@ -50,6 +50,7 @@ class SeriesRequest:
         timeframe: Of candles; the period of open interest; None for funding.
         start: First time asked for.
         end: First time not asked for.
+        is_open: True when the window ends at the present, so that later rows are still to come.
     """
 
     dataset: Dataset
@@ -59,6 +60,7 @@ class SeriesRequest:
     timeframe: str | None
     start: datetime
     end: datetime
+    is_open: bool
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,9 @@ def plan_series(
                 key = (dataset, instrument["symbol"], price_type, timeframe)
                 read_again = _read_again(dataset, timeframe)
                 windows = _windows(instrument, covered.get(key), read_again, start, end)
+                kind = (instrument["market_type"], price_type, timeframe)
                 series += [
-                    SeriesRequest(dataset, key[1], instrument["market_type"], price_type, timeframe, *window)
+                    SeriesRequest(dataset, instrument["symbol"], *kind, *window, is_open=window[1] == end)
                     for window in windows
                 ]
     return Plan(tuple(series), tuple(not_offered))
@@ -129,7 +132,9 @@ def _kinds(dataset: Dataset, market_type: str, wants: Wants) -> list[tuple[str |
         return []
     if dataset == "futures_ohlcv":
         price_types = wants.price_types if market_type == "perpetual" else ("last",)
-        return [(price_type, timeframe) for timeframe in wants.futures_timeframes for price_type in price_types]
+        return [
+            (price_type, timeframe) for timeframe in wants.futures_timeframes for price_type in price_types
+        ]
     if market_type == "dated":
         return []
     return [(None, None)] if dataset == "funding_rates" else [(None, wants.open_interest_period)]

@@ -45,13 +45,20 @@ def read_assets(seeds: Path) -> Assets:
     names = frozenset(sectors["asset"])
     homeless = sorted(set(aliases["asset"]) - names)
     if homeless:
-        raise SeedError(f"asset_symbols.csv: {', '.join(homeless)} has no sector; add it to asset_sectors.csv")
+        raise SeedError(
+            f"asset_symbols.csv: {', '.join(homeless)} has no sector; add it to asset_sectors.csv"
+        )
     days = pl.col("valid_from", "valid_to").str.to_date(strict=False)
     return Assets(names, aliases.select("base", "asset", days))
 
 
 def select_instruments(
-    instruments: pl.DataFrame, assets: Assets, *, dated_assets: tuple[str, ...], start: datetime, end: datetime
+    instruments: pl.DataFrame,
+    assets: Assets,
+    *,
+    dated_assets: tuple[str, ...],
+    start: datetime,
+    end: datetime,
 ) -> pl.DataFrame:
     """The instruments to read, in a fixed order (spot, perpetual, dated; then by symbol).
 
@@ -82,7 +89,10 @@ def select_instruments(
             | ((kind == "perpetual") & (is_usdt | is_coin))
             | ((kind == "dated") & is_usdt & pl.col("asset").is_in(list(dated_assets)))
         )
-        .filter(ended_at.is_null() | (ended_at > start), pl.col("listed_at").is_null() | (pl.col("listed_at") < end))
+        .filter(
+            ended_at.is_null() | (ended_at > start),
+            pl.col("listed_at").is_null() | (pl.col("listed_at") < end),
+        )
         .sort(kind.cast(pl.Enum(MARKET_TYPES)), "symbol")
     )
 

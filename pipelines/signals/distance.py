@@ -75,9 +75,10 @@ def distance_to_flip(metrics: SectorMetrics, state: str, latch: str | None, rule
     """The up to three smallest sets of market-metric moves that change a latched state.
 
     Ordered by the number of metrics, then by the sum of |slack|/|threshold| (|slack| where the threshold is
-    0), then by the metrics' names. A set with a superfluous move, or with a move that goes further than another
-    set of the same metrics needs, is not reported. Limits that are multiples of a metric stay where they are.
-    Data health is not moved: it says nothing about the market, so a STALE or NO_DATA day has no distance.
+    0), then by the metrics' names. A set with a superfluous move, or with a move that goes further than
+    another set of the same metrics needs, is not reported. Limits that are multiples of a metric stay where
+    they are. Data health is not moved: it says nothing about the market, so a STALE or NO_DATA day has no
+    distance.
 
     Args:
         metrics: The day's metrics.

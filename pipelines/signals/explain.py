@@ -1,4 +1,4 @@
-"""Why a sector is in its state, in words: templates filled from the day's record and the policy, no free text.
+"""Why a sector is in its state, in words: templates filled from the record and the policy, no free text.
 
 Open interest has no direction, because every long has a short: its growth is called new leverage.
 """
@@ -76,7 +76,9 @@ _PHRASES: dict[str, str] = {
     "over.oi_chg": "new leverage: open interest {value} in {oi_change} days (limit {limit})",
     "over.stay_f": "funding {value} (limit to stay {limit})",
     "over.stay_oi_z": "open interest z-score {value} over {baseline} days (limit to stay {limit})",
-    "over.stay_oi_usd_z": "open interest in USD, which contains the price, z-score {value} (limit to stay {limit})",
+    "over.stay_oi_usd_z": (
+        "open interest in USD, which contains the price, z-score {value} (limit to stay {limit})"
+    ),
     "over.stay_oi_chg": "open interest {value} in {oi_change} days (limit to stay {limit})",
     "lose.oi_chg": "open interest {value} in {oi_change} days (limit {limit})",
     "lose.pump": "futures price up by {value} in {momentum} days within the last {peak} (limit {limit})",
@@ -86,7 +88,7 @@ _PHRASES: dict[str, str] = {
     "unstable.fvol": "funding swings with a {funding_vol}-day standard deviation of {value} (limit {limit})",
     "unstable.mult": "its {baseline}-day median is {base} (limit {times} times the median)",
     "unstable.flips": "funding changed its sign {value} times in {funding_vol} days (limit {limit})",
-    "unstable.stay_rv_pct": "futures volatility percentile {value} of {baseline} days (limit to stay {limit})",
+    "unstable.stay_rv_pct": "futures volatility percentile {value} (limit to stay {limit})",
     "unstable.stay_fvol": "{funding_vol}-day standard deviation of funding {value} (limit to stay {limit})",
     "capitulation.f": "funding {value} (limit {limit})",
     "capitulation.pct": "funding percentile {value} of the last {baseline} days (limit {limit})",
@@ -147,8 +149,8 @@ def _missing_data(day: SectorDay, rules: Rules, policy: Policy, data_reason: str
     if day.latched_state == STALE:
         dropped = _SHARE.limit(policy.data.dropped_share)
         parts.append(
-            f"no fresh data: a kind of data is older than {policy.health.fresh_hours} hours, or more than {dropped}"
-            " of the open interest was dropped as unreliable"
+            f"no fresh data: a kind of data is older than {policy.health.fresh_hours} hours, or more than"
+            f" {dropped} of the open interest was dropped as unreliable"
         )
     if day.metrics.is_fresh is None:
         parts.append("missing: whether the data is fresh")

@@ -16,7 +16,7 @@ _WORDS = {
     Fraction(1, 10): "a tenth",
 }
 _CODES = {
-    "TURNOVER_CAP": "All sales of the day were scaled down to the turnover cap of {turnover_cap} of the sleeve.",
+    "TURNOVER_CAP": "All sales were scaled down to the turnover cap of {turnover_cap} of the sleeve.",
     "CASH_CAP": "Part of the sale was given back: cash may not exceed {cash_cap} of the sleeve.",
     "SECTOR_CAP": "It is bounded by the sector cap of {sector_cap} of the sleeve.",
     "STEP_CAP": "It is bounded by the largest step of {max_step} of the sleeve.",
@@ -31,7 +31,7 @@ _CODES = {
     "DUPLICATE_HEDGE": "The asset is hedged already, and is not hedged twice.",
     "NOT_A_DECISION_DAY": "It is not a decision day; the weights stay.",
     "DATA_HALT": "The whole plan is halted: sectors with {halt_weight} of the sleeve or more lack data.",
-    "DRIFT_ABOVE_CAP": "It has drifted above the sector cap of {sector_cap}: no forced sale, no further buying.",
+    "DRIFT_ABOVE_CAP": "It drifted above the sector cap of {sector_cap}: no forced sale, no further buying.",
     "RECLASS": "Assets moved between sectors; that is not a trade.",
     "INCEPTION": "This is the first allocation.",
     "RECENTRE": "Idle cash went back after {recentre_after_days} quiet days.",

@@ -1,4 +1,4 @@
-"""The rules of the sector states as data: one definition for the state, its trace and its distance to a flip."""
+"""The rules of the sector states as data: one definition for state, trace and distance to a flip."""
 
 import operator
 from collections.abc import Callable, Iterator, Mapping

@@ -40,7 +40,7 @@ SPREAD_SCHEMA = {
 
 
 class SignalInputError(ValueError):
-    """The marts given to the signals cannot be used; the message names the column or the key and the remedy."""
+    """The marts given to the signals cannot be used; the message names the column or key and the remedy."""
 
 
 def build_signals(
@@ -48,8 +48,8 @@ def build_signals(
 ) -> pl.DataFrame:
     """The rows of `portfolio.sector_signals` for the days `first_day` to `last_day`.
 
-    The chain of states is computed from each sector's first day of data, whatever `first_day` is; a day without
-    a row, also after the newest one, is a NO_DATA day. Rows after `last_day` are not read.
+    The chain of states is computed from each sector's first day of data, whatever `first_day` is; a day
+    without a row, also after the newest one, is a NO_DATA day. Rows after `last_day` change nothing.
 
     Args:
         metrics: One row per (date, sector): the funding, open-interest and data-health marts joined, with the

@@ -1,4 +1,4 @@
-"""Vetoes: reasons not to raise a sector although its state says so. They change the action, never the state."""
+"""Vetoes: reasons not to raise a sector although its state says so; they change the action, not the state."""
 
 from collections.abc import Mapping
 
@@ -24,8 +24,8 @@ def apply_vetoes(
 ) -> tuple[str, list[str]]:
     """The action after the vetoes, and their codes: INCREASE becomes HOLD, everything else stays.
 
-    Codes: SPREAD_VETO (a reference sector runs ahead), SINGLE_NAME (too few leaders, and the sector is not one
-    that may consist of a single name). An unknown leader count is too few.
+    Codes: SPREAD_VETO (a reference sector runs ahead), SINGLE_NAME (too few leaders, and the sector is not
+    one that may consist of a single name). An unknown leader count is too few.
     """
     if action != "INCREASE":
         return action, []

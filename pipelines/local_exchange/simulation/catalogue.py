@@ -43,7 +43,8 @@ class Coin:
 
 def _coins() -> dict[str, Coin]:
     usual = {  # sector -> (asset, price, open interest in million USD)
-        "L1": "ETH 3000 5000,SOL 150 1800,BNB 500 500,ADA 0.6 350,AVAX 30 300,SUI 2.5 350,S 0.5 90,A 0.6 60,KAIA 0.15 30",
+        "L1": "ETH 3000 5000,SOL 150 1800,BNB 500 500,ADA 0.6 350,AVAX 30 300,SUI 2.5 350,S 0.5 90,A 0.6 60,"
+        "KAIA 0.15 30",
         "L2": "POL 0.5 150,ARB 0.8 180,OP 1.6 160,STRK 0.5 60",
         "DEFI": "UNI 8 180,AAVE 150 170,SKY 0.06 90,CRV 0.5 90,ONDO 0.9 120,COMP 55 40",
         "INFRASTRUCTURE": "LINK 15 350,RENDER 5 120,FIL 5 110,PYTH 0.3 50,ENS 20 60",

@@ -1,7 +1,7 @@
 """The hidden hourly paths behind everything that the exchanges show: the market, its sectors, its coins.
 
-Element h of every array belongs to the instant (h + 1) hours after the origin. Arrays are as long as the block of
-hours that holds the present, so an element never depends on how much of the future is computed.
+Element h of every array belongs to the instant (h + 1) hours after the origin. Arrays are whole blocks long and
+every element depends on earlier draws only, so it does not matter how much of the future is computed.
 """
 
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ def block_of(hours: int) -> int:
 
 
 class LatentMarket:
-    """All hidden paths of one seed over `hours` (whole blocks) since the origin, made when first asked for."""
+    """All hidden paths of one seed over `hours` (whole blocks) since the origin, made when asked for."""
 
     def __init__(self, seed: int, hours: int) -> None:
         self.seed, self.hours = seed, hours

@@ -51,8 +51,8 @@ def value_noise(
 ) -> Floats:
     """Noise that any stretch of hours can be asked of without the hours before it.
 
-    Normal draws of standard deviation `size` stand `spacing_hours` apart, with straight lines between them; the
-    draws are made per block of `KNOTS` and keyed by the block.
+    Normal draws of standard deviation `size` stand `spacing_hours` apart, with straight lines between them.
+    They are made `KNOTS` at a time, keyed by their number.
     """
     first, last = first_hour // spacing_hours, (first_hour + count - 1) // spacing_hours + 1
     blocks = range(first // KNOTS, last // KNOTS + 1)

@@ -19,8 +19,8 @@ _SEASON = 1 + 0.35 * np.sin(2 * np.pi * (np.arange(24) - 8) / 24)  # volume by h
 class SeriesBuilder:
     """Makes blocks of instruments' series from the hidden paths; it does not know the present.
 
-    A block is `BLOCK_HOURS` hours long, counted from the origin. Hours in which the exchange shows nothing of the
-    instrument (before its listing, after its end, in an outage) are left out.
+    A block is `BLOCK_HOURS` hours long, counted from the origin. Hours in which the exchange shows nothing of
+    the instrument (before its listing, after its end, in an outage) are left out.
     """
 
     def __init__(self, latent: LatentMarket) -> None:
@@ -53,9 +53,9 @@ class SeriesBuilder:
         return Candles(*(column[shown] for column in columns))
 
     def settlements(self, item: Instrument, block: int) -> Settlements:
-        """Funding of a perpetual: the mean of its hourly funding over the interval, clamped like an exchange's.
+        """Funding of a perpetual, decimal per settlement.
 
-        Decimal per settlement. A block holds whole intervals of every length that divides 8 hours.
+        It is the mean of hourly funding over the interval, clamped as exchanges do. A block holds whole intervals of every length that divides 8 hours.
         """
         settled_ms = open_ms(block) + HOUR_MS
         interval = item.interval_hours(settled_ms)
@@ -139,8 +139,8 @@ class SeriesBuilder:
     def _dated_basis(self, item: Instrument, first: int, count: int) -> Floats:
         """Basis (fraction) from a term structure that follows leverage.
 
-        The annualised basis is a level for all tenors plus a part that fades with the time to expiry. Leverage
-        lifts the near end most (the front gets rich); short leverage pulls the whole curve below spot.
+        The annualised basis is a level for all tenors plus a part that fades with the time to expiry.
+        Leverage lifts the near end most (the front gets rich); short leverage pulls the curve below spot.
         """
         premium_bps = self.latent.coin(item.coin).funding_bps[first : first + count] - INTEREST_BPS
         ends_ms = ORIGIN_MS + HOUR_MS * (first + 1 + np.arange(count))

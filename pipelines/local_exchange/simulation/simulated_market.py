@@ -22,17 +22,18 @@ _CACHED_BLOCKS = 2048  # of candles: 86 KB each
 class SimulatedMarket:
     """A market that is the same for the same seed, and whose past never changes.
 
-    What it models and what not is in `docs/simulation.md`. Every value is a function of the seed and its own time:
-    a market with a later `now_ms` shows the same past, bit for bit on the same machine, plus what came after.
+    What it models and what not is in `docs/simulation.md`. Every value is a function of the seed and its own
+    time: a market with a later `now_ms` shows the same past, bit for bit on the same machine, and more.
 
     Args:
         seed: Any integer of 0 or more.
-        now_ms: The market's present, UTC milliseconds. Nothing later is shown; the candle that is still forming
-            shows what has happened of it.
-        start: First day whose rows are shown (UTC). It changes no value, only how far back the history reaches.
+        now_ms: The market's present, UTC milliseconds. Nothing later is shown; the candle that is still
+            forming shows what has happened of it.
+        start: First day whose rows are shown (UTC). It changes no value, only how far back history reaches.
 
     Raises:
-        ValueError: The seed is negative, `start` is before the market's first day, or the present before `start`.
+        ValueError: The seed is negative, `start` is before the market's first day, or the present is before
+            `start`. The message says what to give instead.
     """
 
     def __init__(self, seed: int, now_ms: int, start: date = ORIGIN) -> None:
@@ -44,7 +45,7 @@ class SimulatedMarket:
         if now_ms < start_ms:
             now = datetime.fromtimestamp(now_ms / 1000, UTC)
             raise ValueError(
-                f"the simulated market begins on {start}; its present is {now:%Y-%m-%d %H:%M}, give a later one"
+                f"the simulated market begins on {start}; {now:%Y-%m-%d %H:%M} is before that, give a later time"
             )
         self.now_ms, self._start_ms = now_ms, start_ms
         build = SeriesBuilder(LatentMarket(seed, block_of((now_ms - ORIGIN_MS) // HOUR_MS + 1)))
@@ -82,7 +83,7 @@ class SimulatedMarket:
         item = self._find(exchange, symbol)
         if item is None or item.kind != "perp":
             return Settlements(np.empty(0, np.int64), np.empty(0))
-        made = [self._settlements_of(item, block) for block in self._blocks(start_ms, end_ms)]
+        made = [self._settlements_of(item, block) for block in self._blocks(item, start_ms, end_ms)]
         start_ms, end_ms = max(start_ms, self._start_ms + 1), min(end_ms, self.now_ms)
         return Settlements(*_joined(made, ("settled_ms", "funding_rate"), start_ms, end_ms))
 
@@ -91,7 +92,7 @@ class SimulatedMarket:
         item = self._find(exchange, symbol)
         if item is None or item.kind == "spot":
             return OpenInterest(np.empty(0, np.int64), np.empty(0), np.empty(0))
-        made = [self._open_interest_of(item, block) for block in self._blocks(start_ms, end_ms)]
+        made = [self._open_interest_of(item, block) for block in self._blocks(item, start_ms, end_ms)]
         start_ms, end_ms = max(start_ms, self._start_ms + 1), min(end_ms, self.now_ms)
         return OpenInterest(*_joined(made, ("stamped_ms", "base", "usd"), start_ms, end_ms))
 
@@ -114,16 +115,16 @@ class SimulatedMarket:
             funding_interval_hours=int(next_interval[0]) if item.kind == "perp" else None,
         )
 
-    def _blocks(self, start_ms: int, end_ms: int) -> range:
+    def _blocks(self, item: Instrument, start_ms: int, end_ms: int) -> range:
         """Blocks with what happens from `start_ms` to `end_ms`, as far as it is shown."""
-        first = (max(start_ms, self._start_ms) - ORIGIN_MS) // _BLOCK_MS
-        last = (min(end_ms, self.now_ms) - ORIGIN_MS) // _BLOCK_MS
+        first = (max(start_ms, self._start_ms, item.first_ms) - ORIGIN_MS) // _BLOCK_MS
+        last = (min(end_ms, self.now_ms, item.last_ms or self.now_ms) - ORIGIN_MS) // _BLOCK_MS
         # What is stamped at the first instant of a block belongs to the hour before.
         return range(max(first - 1, 0), last + 1)
 
     def _hourly(self, item: Instrument, price: str, start_ms: int, end_ms: int) -> Candles:
         """Closed hours, and the one that is forming."""
-        made = [self._candles_of(item, price, block) for block in self._blocks(start_ms, end_ms)]
+        made = [self._candles_of(item, price, block) for block in self._blocks(item, start_ms, end_ms)]
         # At the very instant at which an hour begins nothing has happened of it.
         start_ms, end_ms = max(start_ms, self._start_ms), min(end_ms, self.now_ms - 1)
         hours = Candles(*_joined(made, FIELDS, start_ms, end_ms))

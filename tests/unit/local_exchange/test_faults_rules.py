@@ -8,8 +8,8 @@ import pytest
 from pipelines.local_exchange.faults import (
     BadFaults,
     FaultKind,
-    Faults,
     FaultRule,
+    Faults,
     parse_faults,
     read_faults,
     spoil,

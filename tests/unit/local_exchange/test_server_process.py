@@ -114,7 +114,7 @@ def test_what_is_not_spoken_for_is_not_found(exchange: LocalExchangeProcess, pla
 
 
 def test_a_server_that_cannot_start_is_reported_with_its_own_words(tmp_path: Path) -> None:
-    with pytest.raises(LocalExchangeFailed, match="ended with code 2.*holds no recorded data"):
+    with pytest.raises(LocalExchangeFailed, match=r"ended with code 2(.|\n)*holds no recorded data"):
         LocalExchangeProcess("recorded", tmp_path, now=NOW).__enter__()
     with pytest.raises(LocalExchangeFailed, match="belongs to `--source recorded`"):
         LocalExchangeProcess("simulated", tmp_path, now=NOW).__enter__()

@@ -186,7 +186,7 @@ def test_a_missing_column_is_named(mart, policy):
 
 def test_a_doubled_key_is_refused_and_named(mart, policy):
     metrics = mart((DAYS[0], "L1", {}), (DAYS[0], "L1", {"f": 9.0}))
-    with pytest.raises(SignalInputError, match="L1.*stands there twice"):
+    with pytest.raises(SignalInputError, match=r"L1.*stands there twice"):
         build_signals(metrics, NO_SPREADS, policy, DAYS[0], DAYS[0])
 
 

@@ -7,12 +7,18 @@ from pipelines.signals.states import rule_trace
 EXPECTED = {
     "STALE": ["is_fresh"],
     "NO_DATA": ["health.coverage", "missing"],
-    "OVERLEVERAGED": ["over.f", "over.pct", "over.ex", "over.oi_z", "over.oi_usd_z", "over.oi_chg"]
-    + ["over.stay_f", "over.stay_oi_z", "over.stay_oi_usd_z", "over.stay_oi_chg"],
-    "LOSING_MOMENTUM": ["lose.oi_chg", "lose.peak_f", "lose.pump", "lose.f_lo", "lose.norm"]
-    + ["lose.mom", "lose.f_min"],
-    "UNSTABLE": ["unstable.rv_pct", "unstable.fvol", "unstable.mult", "unstable.flips"]
-    + ["unstable.stay_rv_pct", "unstable.stay_fvol"],
+    "OVERLEVERAGED": [
+        *("over.f", "over.pct", "over.ex", "over.oi_z", "over.oi_usd_z", "over.oi_chg"),
+        *("over.stay_f", "over.stay_oi_z", "over.stay_oi_usd_z", "over.stay_oi_chg"),
+    ],
+    "LOSING_MOMENTUM": [
+        *("lose.oi_chg", "lose.peak_f", "lose.pump", "lose.f_lo", "lose.norm"),
+        *("lose.mom", "lose.f_min"),
+    ],
+    "UNSTABLE": [
+        *("unstable.rv_pct", "unstable.fvol", "unstable.mult", "unstable.flips"),
+        *("unstable.stay_rv_pct", "unstable.stay_fvol"),
+    ],
     "CAPITULATION": ["capitulation.f", "capitulation.pct"],
     "ACCUMULATION": [
         "accum.f_min",

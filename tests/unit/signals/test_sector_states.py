@@ -111,8 +111,10 @@ def test_unknown_market_excess_only_fails_its_own_condition(sector, rules):
 
 @pytest.mark.parametrize(
     "name",
-    ["f", "f_pct", "f_peak28", "fvol14", "fvol_med", "flips", "rv_pct"]
-    + ["oi_z", "oi_usd_z", "oi_chg7", "vr", "mom14", "mom14_peak28"],
+    [
+        *("f", "f_pct", "f_peak28", "fvol14", "fvol_med", "flips", "rv_pct"),
+        *("oi_z", "oi_usd_z", "oi_chg7", "vr", "mom14", "mom14_peak28"),
+    ],
 )
 def test_each_required_metric_that_is_unknown_means_no_data(sector, rules, name):
     # Everything else would make the sector overleveraged: no data must win.

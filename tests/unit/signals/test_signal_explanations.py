@@ -11,11 +11,21 @@ from pipelines.signals.explain import _PHRASES, explain_state, explain_vetoes
 from pipelines.signals.explain_money import _CODES, explain_money
 from pipelines.signals.rules import build_rules
 
-ALL_CODES = (
-    "TURNOVER_CAP CASH_CAP SECTOR_CAP STEP_CAP FLOOR BAND COOLDOWN SPREAD_VETO FREEZE SINGLE_NAME MIN_NOTIONAL"
-    " MARGIN NO_PROCEEDS DUPLICATE_HEDGE TILT_CAP NOT_A_DECISION_DAY DATA_HALT DRIFT_ABOVE_CAP RECLASS INCEPTION"
-    " RECENTRE CALENDAR_TILT DEPEG"
-).split()
+ALL_CODES = [
+    *(
+        "TURNOVER_CAP",
+        "CASH_CAP",
+        "SECTOR_CAP",
+        "STEP_CAP",
+        "FLOOR",
+        "BAND",
+        "COOLDOWN",
+        "SPREAD_VETO",
+        "FREEZE",
+    ),
+    *("SINGLE_NAME", "MIN_NOTIONAL", "MARGIN", "NO_PROCEEDS", "DUPLICATE_HEDGE", "TILT_CAP", "DATA_HALT"),
+    *("NOT_A_DECISION_DAY", "DRIFT_ABOVE_CAP", "RECLASS", "INCEPTION", "RECENTRE", "CALENDAR_TILT", "DEPEG"),
+]
 
 
 @pytest.fixture
@@ -57,13 +67,13 @@ def test_one_evidence_of_the_pump_is_enough_to_say(explained):
     [
         (
             {"f": 6.2, "f_pct": 0.975, "oi_chg7": 0.18},
-            "L1: OVERLEVERAGED. Funding 6.20 bp/8h (limit 3 bp/8h); funding percentile 97.5 of the last 90 days "
-            "(limit 90); new leverage: open interest +18.0% in 7 days (limit +15%).",
+            "L1: OVERLEVERAGED. Funding 6.20 bp/8h (limit 3 bp/8h); funding percentile 97.5 of the last 90 "
+            "days (limit 90); new leverage: open interest +18.0% in 7 days (limit +15%).",
         ),
         (
             {"oi_chg7": -0.08, "mom14_peak28": 0.25, "f": 0.6},
-            "L1: LOSING_MOMENTUM. Open interest -8.0% in 7 days (limit -5%); futures price up by +25.0% in 14 days "
-            "within the last 28 (limit +20%); funding 0.60 bp/8h, down from a 28-day peak of 1.20 "
+            "L1: LOSING_MOMENTUM. Open interest -8.0% in 7 days (limit -5%); futures price up by +25.0% in "
+            "14 days within the last 28 (limit +20%); funding 0.60 bp/8h, down from a 28-day peak of 1.20 "
             "(limit 60% of peak).",
         ),
         (
@@ -73,9 +83,9 @@ def test_one_evidence_of_the_pump_is_enough_to_say(explained):
         ),
         (
             {"rv_pct": 0.9667, "fvol14": 3.959, "fvol_med": 1.0, "flips": 6},
-            "L1: UNSTABLE. Futures volatility percentile 96.7 of the last 90 days (limit 80); funding swings with a "
-            "14-day standard deviation of 3.96 bp/8h (limit 1 bp/8h); its 90-day median is 1.00 (limit 2 times the "
-            "median); funding changed its sign 6 times in 14 days (limit 4).",
+            "L1: UNSTABLE. Futures volatility percentile 96.7 of the last 90 days (limit 80); funding "
+            "swings with a 14-day standard deviation of 3.96 bp/8h (limit 1 bp/8h); its 90-day median is "
+            "1.00 (limit 2 times the median); funding changed its sign 6 times in 14 days (limit 4).",
         ),
         (
             {"f": -2.5, "f_pct": 0.03},
@@ -84,14 +94,14 @@ def test_one_evidence_of_the_pump_is_enough_to_say(explained):
         ),
         (
             {"f": 0.6333, "fvol14": 0.1, "vr": 1.5, "mom14": 0.0797},
-            "L1: ACCUMULATION. Funding low at 0.63 bp/8h (limit 1.5 bp/8h); and stable with a 14-day standard "
-            "deviation of 0.10 bp/8h (limit 1 bp/8h); futures price +8.0% in 14 days (above 0%); "
+            "L1: ACCUMULATION. Funding low at 0.63 bp/8h (limit 1.5 bp/8h); and stable with a 14-day "
+            "standard deviation of 0.10 bp/8h (limit 1 bp/8h); futures price +8.0% in 14 days (above 0%); "
             "perpetual volume 1.50 times that of the 28 days before (limit 1.25).",
         ),
         (
             {"f": 3.0, "f_pct": 0.90, "f_peak28": 3.0, "oi_usd_z": 0.9},
-            "L1: NEUTRAL. No other state's conditions are met; nearest change: OVERLEVERAGED if open interest in USD "
-            "(contains the price) z-score over 90 days rises to 1 (now 0.90).",
+            "L1: NEUTRAL. No other state's conditions are met; nearest change: OVERLEVERAGED if open "
+            "interest in USD (contains the price) z-score over 90 days rises to 1 (now 0.90).",
         ),
         (
             {"coverage": 0.45, "vr": None},
@@ -100,8 +110,8 @@ def test_one_evidence_of_the_pump_is_enough_to_say(explained):
         ),
         (
             {"is_fresh": False},
-            "L1: STALE. No fresh data: a kind of data is older than 26 hours, or more than 40% of the open interest "
-            "was dropped as unreliable.",
+            "L1: STALE. No fresh data: a kind of data is older than 26 hours, or more than 40% of the open "
+            "interest was dropped as unreliable.",
         ),
     ],
 )
@@ -111,8 +121,8 @@ def test_every_state_says_which_numbers_made_it(explained, changes, sentence):
 
 def test_a_day_without_a_row_says_that_everything_is_missing(explained):
     assert explained(LOSING, extra_days=1) == (
-        "L1: NO_DATA. Missing: whether the data is fresh; missing: data coverage of the leaders' open interest; "
-        "missing: every metric."
+        "L1: NO_DATA. Missing: whether the data is fresh; missing: data coverage of the leaders' open "
+        "interest; missing: every metric."
     )
 
 
@@ -127,22 +137,22 @@ def test_a_state_that_stays_says_that_it_stays_and_on_which_limits(explained):
         "(limit to stay 2 bp/8h); open interest z-score 0.70 over 90 days (limit to stay 0.5)."
     )
     assert explained({"rv_pct": 0.8, "flips": 4}, {"rv_pct": 0.7, "fvol14": 0.8, "fvol_med": 0.8}) == (
-        "L1: UNSTABLE. Stays because it was entered before and is not yet left: futures volatility percentile 70.0 "
-        "of 90 days (limit to stay 60); 14-day standard deviation of funding 0.80 bp/8h "
+        "L1: UNSTABLE. Stays because it was entered before and is not yet left: futures volatility "
+        "percentile 70.0 (limit to stay 60); 14-day standard deviation of funding 0.80 bp/8h "
         "(limit to stay 0.75 bp/8h)."
     )
 
 
 def test_a_state_that_is_not_confirmed_says_what_it_waits_for(explained):
     assert explained({}, {}, {"oi_chg7": -0.08, "mom14": -0.12}) == (
-        "L1: NEUTRAL. LOSING_MOMENTUM seen today, waits for a second day: open interest -8.0% in 7 days (limit -5%); "
-        "futures price -12.0% in 14 days (limit -10%)."
+        "L1: NEUTRAL. LOSING_MOMENTUM seen today, waits for a second day: open interest -8.0% in 7 days "
+        "(limit -5%); futures price -12.0% in 14 days (limit -10%)."
     )
 
 
 def test_a_state_that_is_kept_says_which_other_one_waits(explained):
     assert explained(LOSING, LOSING, {}).startswith(
-        "L1: LOSING_MOMENTUM. NEUTRAL seen today, waits for a second day: no other state's conditions are met; "
+        "L1: LOSING_MOMENTUM. NEUTRAL seen today, waits for a second day: no other state's conditions are met"
     )
 
 

@@ -1,0 +1,37 @@
+{#- Statistics over a window of days. The rows of an entity must be its consecutive days without a gap. A window
+    with fewer known days than the policy asks for gives null. -#}
+
+{#- `aggregate` of x over the `days` days that end `ends` days ago. -#}
+{% macro over_days(aggregate, x, entity, days, ends=0) -%}
+  {%- set frame -%}
+    over (
+      partition by {{ entity }} order by date
+      rows between {{ days + ends - 1 }} preceding and {{ 'current row' if ends == 0 else ends ~ ' preceding' }}
+    )
+  {%- endset -%}
+  case when count({{ x }}) {{ frame }} >= {{ needed(days) }} then {{ aggregate }}({{ x }}) {{ frame }} end
+{%- endmacro %}
+
+{#- Standard score of x against the `days` days before, with a floor under the deviation. -#}
+{% macro z_score_before(x, entity, days, floor) -%}
+  {%- set mean = over_days('avg', x, entity, days, ends=1) -%}
+  {%- set deviation = over_days('stddev_pop', x, entity, days, ends=1) -%}
+  {{ rounded('(' ~ x ~ ' - ' ~ mean ~ ') / greatest(' ~ deviation ~ ', ' ~ floor ~ ')') }}
+{%- endmacro %}
+
+{#- Value of x some days ago; null when either end of the difference is unknown. -#}
+{% macro days_ago(x, entity, days) -%}
+  lag({{ x }}, {{ days }}) over (partition by {{ entity }} order by date)
+{%- endmacro %}
+
+{#- An index from daily steps: 100 on the day before the first known step. On a day without a step the level is
+    unknown, and the next known step is applied to the last known level. -#}
+{% macro chained(step, entity) -%}
+  case
+    when {{ step }} is not null then 100 * {{ running_product('1 + ' ~ step, entity) }}
+    when
+      count({{ step }}) over (partition by {{ entity }} order by date) = 0
+      and lead({{ step }}) over (partition by {{ entity }} order by date) is not null
+      then 100
+  end
+{%- endmacro %}

@@ -1,0 +1,12 @@
+select
+  exchange,
+  symbol,
+  price_type,
+  timeframe,
+  opened_at,
+  close,
+  coalesce(volume_quote, volume_base * close) as volume_usd,
+  ingested_at
+from {{ source('raw', 'futures_ohlcv') }}
+where {{ is_known_in_time('cast(opened_at as date)') }}
+qualify {{ is_newest_revision(['exchange', 'symbol', 'price_type', 'timeframe', 'opened_at']) }}

@@ -1,0 +1,14 @@
+select
+  exchange,
+  symbol,
+  observed_at,
+  open_interest_contracts,
+  open_interest_base,
+  open_interest_usd,
+  available_at,
+  ingested_at
+from {{ source('raw', 'open_interest') }}
+where
+  coalesce(open_interest_contracts, open_interest_base, open_interest_usd) is not null
+  and {{ is_known_in_time('cast(observed_at as date)') }}
+qualify {{ is_newest_revision(['exchange', 'symbol', 'observed_at']) }}
