@@ -21,7 +21,7 @@ _listeners: list[Listener] = []
 
 def report(stage: str, note: str = "", done: int = 0, total: int | None = None) -> None:
     """Tell every listener how far a stage is; safe to call from any thread."""
-    for listener in list(_listeners):
+    for listener in _listeners:
         listener(Progress(stage, note, done, total))
 
 

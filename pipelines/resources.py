@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from pydantic import PrivateAttr
 
-from pipelines.clock import decision_instant, utc_now
 from pipelines.policy import Policy, load_policy
 from pipelines.settings import Settings, load_settings
 from warehouse.connection import Warehouse
+
+if TYPE_CHECKING:
+    from pipelines.raw.session import IngestSession
 
 
 class RunSettings(dg.ConfigurableResource):
@@ -68,37 +71,37 @@ class Exchanges(dg.ConfigurableResource):
     warehouse: dg.ResourceDependency[PipelineWarehouse]
 
     _open: ExitStack = PrivateAttr(default_factory=ExitStack)
-    _session: object = PrivateAttr(default=None)
+    _session: "IngestSession | None" = PrivateAttr(default=None)
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Exchanges"]:
         with self._open:
             yield self
 
-    def session(self, exchanges: tuple[str, ...], first_day: date, last_day: date):
-        """The running ingestion of `exchanges` for these days; the first call starts it.
+    def session(self, run_id: str, exchanges: tuple[str, ...], first_day: date, last_day: date) -> "IngestSession":
+        """The running ingestion; the first call starts it, later calls of the run get the same one.
 
         Args:
-            exchanges: Every exchange that this run reads; later calls get the same session.
+            run_id: The run's id.
+            exchanges: Every exchange that this run reads.
             first_day: First day that will be decided.
-            last_day: Last day that will be decided; the source's clock stands at its decision instant.
+            last_day: Last day that will be decided; unless live, the source's clock stands at its decision instant.
         """
         from pipelines.raw.session import IngestSession
 
         if self._session is None:
-            self._session = self._open.enter_context(
-                IngestSession(
-                    self.settings.load(),
-                    self.settings.load_policy(),
-                    self.warehouse.files,
-                    exchanges,
-                    first_day,
-                    last_day,
-                )
+            session = IngestSession(
+                self.settings.load(),
+                self.settings.load_policy(),
+                self.warehouse.files,
+                run_id,
+                exchanges,
+                first_day,
+                last_day,
             )
+            self._session = self._open.enter_context(session)
         return self._session
 
-
-def market_now(settings: Settings, last_day: date) -> datetime:
-    """The clock that the exchanges answer by: the real one when live, else the decision's own instant."""
-    return utc_now() if settings.source == "live" else decision_instant(last_day)
+    def close(self) -> None:
+        """Wait for every exchange and give the build file back, so that the next step can open it."""
+        self._open.close()

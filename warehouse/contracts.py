@@ -250,6 +250,7 @@ SECTOR_SIGNALS = Table(
         "rule_trace": TEXT,
         "distance_to_flip": TEXT,
         "explanation": TEXT,
+        "decided_at": TIMESTAMP,  # nothing ingested later was read, neither here nor by the day's decision
     },
     key=("as_of_date", "sector"),
 )

@@ -8,7 +8,7 @@ import polars as pl
 
 from warehouse.connection import Connection, transaction
 from warehouse.contracts import CHECK_RESULTS
-from warehouse.frames import conform, frame_schema, insert
+from warehouse.frames import conform, frame_schema, insert, registered
 
 
 class CheckOutcome(Protocol):
@@ -57,10 +57,11 @@ def record_checks(con: Connection, run_id: str, results: Sequence[CheckOutcome],
         for result in results
     ]
     frame = conform(CHECK_RESULTS, pl.DataFrame(rows, schema=frame_schema(CHECK_RESULTS)))
-    keys = frame.select("check_name", "asset_key").unique()
     with transaction(con):
-        con.executemany(
-            "delete from quality.check_results where run_id = ? and check_name = ? and asset_key = ?",
-            [(run_id, *key) for key in keys.iter_rows()] or [(run_id, None, None)],
-        )
+        with registered(con, frame) as incoming:
+            con.execute(
+                f"delete from quality.check_results as old using {incoming} as new "
+                "where old.run_id = new.run_id and old.check_name = new.check_name "
+                "and old.asset_key = new.asset_key"
+            )
         insert(con, CHECK_RESULTS, frame)

@@ -29,7 +29,7 @@ class SeriesBatch:
     Attributes:
         table: The fact table that the rows belong to.
         frame: Clean rows with all columns of `table`, lineage included.
-        rejected: Rows that broke a rule: row_number, row_json, rule.
+        rejected: Rows that broke a rule: row_number, row_json, rule (a batch_id column is allowed).
         batch: Columns of `raw.load_batches`; at least batch_id, exchange, dataset and status. `rows_written` and
             `rows_quarantined` are filled in by the writer.
     """
@@ -169,7 +169,7 @@ def _quarantine_frame(batches: Sequence[SeriesBatch], conflicts: Sequence[pl.Dat
     next_number: dict[str, int] = {}
     for batch_id, batch in by_id.items():
         for row in batch.rejected.iter_rows(named=True):
-            rows.append({"batch_id": batch_id, **row})
+            rows.append({**row, "batch_id": batch_id})
         received = batch.batch.get("rows_received") or batch.frame.height + batch.rejected.height
         next_number[batch_id] = max([received, *batch.rejected["row_number"].to_list()]) + 1
     for frame in conflicts:

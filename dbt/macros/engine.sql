@@ -124,3 +124,20 @@
       then {{ rounded('(' ~ lower ~ ' + 0.5 * (' ~ known ~ ' - ' ~ lower ~ ' - ' ~ higher ~ ')) / ' ~ known) }}
   end
 {%- endmacro %}
+
+{#- The double of a rational's text: 2/5, 0.4 or 0. -#}
+{% macro fraction_value(text) -%}
+  {{ adapter.dispatch('fraction_value', 'rotation')(text) }}
+{%- endmacro %}
+{% macro duckdb__fraction_value(text) -%}
+  (cast(split_part({{ text }}, '/', 1) as double)
+    / coalesce(cast(nullif(split_part({{ text }}, '/', 2), '') as double), 1))
+{%- endmacro %}
+
+{#- The latest of some timestamps, nulls ignored. -#}
+{% macro latest_known(expressions) -%}
+  {{ adapter.dispatch('latest_known', 'rotation')(expressions) }}
+{%- endmacro %}
+{% macro duckdb__latest_known(expressions) -%}
+  greatest({{ expressions | join(', ') }})
+{%- endmacro %}

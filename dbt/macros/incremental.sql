@@ -19,14 +19,54 @@
   dataset = '{{ dataset }}' and ingested_at >= (select max(known.ingested_at) from {{ this }} as known)
 {%- endmacro %}
 
-{#- First day that new rows touch, as text; none on a full refresh and when nothing arrived. It bounds what is read:
-    staging picks revisions by a window, and only a constant filter on its partition reaches the scan. -#}
+{#- The instrument-days of this model that new rows touch: their own day and the neighbours in `offsets`. -#}
+{% macro touched_days(dataset, offsets=[0]) -%}
+  {%- for offset in offsets %}
+  select
+    exchange,
+    symbol,
+    {{ plus_days('cast(event_at as date)', offset) }} as date
+  from {{ ref('stg_arrivals') }}
+  where {% if is_incremental() %}{{ has_arrived_since(dataset) }}{% else %}false{% endif %}
+  {% if not loop.last %}union{% endif %}
+  {%- endfor %}
+{%- endmacro %}
+
+{#- First day that new rows touch, as text; none when nothing arrived. It bounds what is read: staging picks revisions
+    by a window, and only a constant filter on its partition reaches the scan. -#}
 {% macro first_touched_day(dataset) -%}
   {%- if execute and is_incremental() -%}
     {%- set found = run_query(
       'select min(cast(event_at as date)) from ' ~ ref('stg_arrivals') ~ ' where ' ~ has_arrived_since(dataset)
     ) -%}
     {{- return(found.rows[0][0]) -}}
+  {%- endif -%}
+{%- endmacro %}
+
+{#- Condition on a staged row of `rows`: it is on or after the first touched day (moved by `offset` days). -#}
+{% macro is_recent(rows, time, since, offset=0) -%}
+  {%- if not is_incremental() -%}
+    true
+  {%- elif since -%}
+    {{ rows }}.{{ time }} >= {{ plus_days("cast('" ~ since ~ "' as date)", offset) }}
+  {%- else -%}
+    false
+  {%- endif -%}
+{%- endmacro %}
+
+{#- Condition on a row of `rows`: its instrument-day is to be redone. -#}
+{% macro is_touched(rows, date='date') -%}
+  {%- if is_incremental() -%}
+    exists (
+      select 1
+      from touched
+      where
+        touched.exchange = {{ rows }}.exchange
+        and touched.symbol = {{ rows }}.symbol
+        and touched.date = {{ date }}
+    )
+  {%- else -%}
+    true
   {%- endif -%}
 {%- endmacro %}
 

@@ -4,12 +4,19 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from pipelines.allocations.actions import action_for, ordered_codes
 from pipelines.allocations.allocate import Standing, allocate
-from pipelines.allocations.book import CASH, Book, BookError, Cut, cut_multiplier, to_cents
+from pipelines.allocations.book import (
+    CASH,
+    Book,
+    BookError,
+    Cut,
+    cut_multiplier,
+    to_cents,
+)
+from pipelines.allocations.reasons import ordered_codes
 from pipelines.policy import Action, Policy, State
 
 ONE_DAY = dt.timedelta(days=1)
@@ -22,20 +29,20 @@ class SectorInput:
 
     Attributes:
         state: Confirmed state.
-        spread_z: Reference sector to the z of its lead over this sector; null is unknown.
-        leader_count: Null is unknown.
+        action: What the signals ask for, vetoes applied.
+        veto_codes: Why a veto changed the action.
         spot_return_1d_frac: Spot return of the day, decimal; null is unknown and moves nothing.
         is_eligible: Some asset of the sector can be traded.
     """
 
     state: State
-    spread_z: Mapping[str, float | None] = field(default_factory=dict)
-    leader_count: int | None = None
+    action: Action
+    veto_codes: tuple[str, ...] = ()
     spot_return_1d_frac: float | None = None
     is_eligible: bool = True
 
 
-ABSENT = SectorInput("NO_DATA")
+ABSENT = SectorInput("NO_DATA", "FREEZE")
 
 
 @dataclass(frozen=True)
@@ -152,24 +159,23 @@ def _decide(
     day: dt.date, days: Days, strategic: Mapping[str, Fraction], policy: Policy, book: Book, is_depegged: bool
 ) -> Decision | None:
     inputs = {name: days.get(day, {}).get(name, ABSENT) for name in sorted(strategic)}
-    actions = {name: _action(name, one, policy) for name, one in inputs.items()}
     if not is_decision_day(day, policy):
-        return _still(inputs, actions, book, "no_trade", "NOT_A_DECISION_DAY") if book.has_started else None
+        return _still(inputs, book, "no_trade", "NOT_A_DECISION_DAY") if book.has_started else None
     if book.sleeve_cents <= Fraction(str(policy.health.min_sleeve_usd)) * 100:
-        return _still(inputs, actions, book, "no_trade", "MIN_NOTIONAL")
+        return _still(inputs, book, "no_trade", "MIN_NOTIONAL")
     if not book.has_started:
-        return _inception(day, inputs, actions, strategic, policy, book)
+        return _inception(day, inputs, strategic, policy, book)
     if book.first_decision is None:
         book = replace(book, first_decision=day)
-    frozen = sum((book.weight(name) for name in inputs if actions[name][0] == "FREEZE"), Fraction(0))
+    frozen = sum((book.weight(name) for name in inputs if inputs[name].action == "FREEZE"), Fraction(0))
     if frozen > policy.health.halt_weight:
-        return _still(inputs, actions, book, "halted", "DATA_HALT")
+        return _still(inputs, book, "halted", "DATA_HALT")
     standings = {
         name: Standing(
             book.weight(name),
             strategic[name],
-            actions[name][0],
-            cut_multiplier(actions[name][0], book.cuts.get(name), day, policy),
+            one.action,
+            cut_multiplier(one.action, book.cuts.get(name), day, policy),
             _is_quiet(name, day, days, book, policy),
             one.is_eligible,
         )
@@ -177,8 +183,8 @@ def _decide(
     }
     cash = 1 - sum((standing.weight for standing in standings.values()), Fraction(0))
     plan = allocate(standings, cash, policy, is_depegged)
-    codes = {name: {*plan.codes[name], *actions[name][1]} for name in inputs}
-    rows = _rows(inputs, actions, book, {**plan.targets, CASH: plan.cash}, codes, plan.shorts)
+    codes = {name: {*plan.codes[name], *inputs[name].veto_codes} for name in inputs}
+    rows = _rows(inputs, book, {**plan.targets, CASH: plan.cash}, codes, plan.shorts)
     cuts = dict(book.cuts)
     for name, standing in standings.items():
         if plan.targets[name] < standing.weight:
@@ -186,42 +192,36 @@ def _decide(
     return Decision(day, "decided", None, rows, book, _after(book, rows, cuts=cuts))
 
 
-def _action(name: str, one: SectorInput, policy: Policy) -> tuple[Action, tuple[str, ...]]:
-    return action_for(name, one.state, one.spread_z, one.leader_count, policy)
-
-
 def _is_quiet(name: str, day: dt.date, days: Days, book: Book, policy: Policy) -> bool:
     """HOLD on each of the last days that re-centring waits for, none of them before the first decision."""
     window = [day - offset * ONE_DAY for offset in range(policy.limits.recentre_after_days)]
     if book.first_decision is None or window[-1] < book.first_decision:
         return False
-    return all(_action(name, days.get(past, {}).get(name, ABSENT), policy)[0] == "HOLD" for past in window)
+    return all(days.get(past, {}).get(name, ABSENT).action == "HOLD" for past in window)
 
 
 def _inception(
     day: dt.date,
     inputs: Mapping[str, SectorInput],
-    actions: Mapping[str, tuple[Action, tuple[str, ...]]],
     strategic: Mapping[str, Fraction],
     policy: Policy,
     book: Book,
 ) -> Decision | None:
     """The first targets: strategic weights over the sectors with data; None while too many have none."""
-    known = {n: strategic[n] for n, one in inputs.items() if actions[n][0] != "FREEZE" and one.is_eligible}
+    known = {n: strategic[n] for n, one in inputs.items() if one.action != "FREEZE" and one.is_eligible}
     covered = sum(known.values(), Fraction(0))
     if covered == 0 or covered < 1 - policy.health.halt_weight:
         return None
     cap = policy.limits.sector_cap
     targets = {name: min(cap, known.get(name, Fraction(0)) / covered) for name in inputs}
     targets[CASH] = 1 - sum(targets.values(), Fraction(0))
-    codes = {name: {"INCEPTION"} | ({"FREEZE"} & {actions[name][0]}) for name in inputs}
-    rows = _rows(inputs, actions, book, targets, {**codes, CASH: {"INCEPTION"}}, {})
+    codes = {name: {"INCEPTION"} | ({"FREEZE"} & {inputs[name].action}) for name in inputs}
+    rows = _rows(inputs, book, targets, {**codes, CASH: {"INCEPTION"}}, {})
     return Decision(day, "decided", "INCEPTION", rows, book, _after(book, rows, first_decision=day))
 
 
 def _still(
     inputs: Mapping[str, SectorInput],
-    actions: Mapping[str, tuple[Action, tuple[str, ...]]],
     book: Book,
     status: str,
     reason: str,
@@ -229,13 +229,12 @@ def _still(
     """Targets repeat what is held; the reason stands alone on every row."""
     weights = {name: book.weight(name) for name in inputs}
     weights[CASH] = 1 - sum(weights.values(), Fraction(0))
-    rows = _rows(inputs, actions, book, weights, {name: {reason} for name in weights}, {})
+    rows = _rows(inputs, book, weights, {name: {reason} for name in weights}, {})
     return Decision(book.as_of, status, reason, rows, book, book)
 
 
 def _rows(
     inputs: Mapping[str, SectorInput],
-    actions: Mapping[str, tuple[Action, tuple[str, ...]]],
     book: Book,
     targets: Mapping[str, Fraction],
     codes: Mapping[str, set[str]],
@@ -249,7 +248,7 @@ def _rows(
         TargetRow(
             name,
             inputs[name].state if name in inputs else None,
-            actions[name][0] if name in inputs else None,
+            inputs[name].action if name in inputs else None,
             current[name],
             targets[name],
             book.cash_cents if name == CASH else book.cents.get(name, 0),

@@ -50,7 +50,7 @@ class Rule:
         )
 
 
-_COUNTRY = "take the exchange out of EXCHANGES, or run from a country it serves"
+_COUNTRY = "take the exchange out of ROTATION_EXCHANGES, or run from a country it serves"
 _SLOWER = "nothing, it is asked again more slowly; if it persists, let no other program use this address"
 _DELISTED = "nothing if it was delisted; else check its base in dbt/seeds/asset_symbols.csv"
 _WAIT = "nothing, it is asked again; if it persists, see the exchange's status page and run again later"

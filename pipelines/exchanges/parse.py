@@ -18,7 +18,7 @@ import polars as pl
 TIME = "time_ms"
 MILLISECONDS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 HOUR_MS, MINUTE_MS, DAY_MS = MILLISECONDS["h"], MILLISECONDS["m"], MILLISECONDS["d"]
-RULE_UNREADABLE = "every required field is a finite number"
+RULE_UNREADABLE = "row_readable"
 _MICROSECONDS_ABOVE = (
     10**14
 )  # as milliseconds this would be the year 5138: the exchange has switched its unit

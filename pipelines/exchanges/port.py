@@ -11,7 +11,14 @@ from typing import Protocol
 import polars as pl
 
 from pipelines.exchanges.capabilities import Capabilities
-from warehouse.contracts import FUNDING_RATES, FUTURES_OHLCV, INSTRUMENTS, OPEN_INTEREST, SPOT_OHLCV, Table
+from warehouse.contracts import (
+    FUNDING_RATES,
+    FUTURES_OHLCV,
+    INSTRUMENTS,
+    OPEN_INTEREST,
+    SPOT_OHLCV,
+    Table,
+)
 
 LINEAGE = ("available_at", "ingested_at", "pit_quality", "source", "batch_id")
 _TYPES: dict[str, pl.DataType] = {

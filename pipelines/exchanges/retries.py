@@ -5,7 +5,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential_jitter
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    wait_exponential_jitter,
+)
 
 from pipelines.exchanges.errors import ExchangeFailure, Rule, classify
 
@@ -53,7 +58,7 @@ class Caller:
         self._policy = policy
         self._sleep = sleep
         self._backoff = wait_exponential_jitter(
-            policy.first_wait_s, policy.max_wait_s, jitter=policy.first_wait_s
+            policy.first_wait_s, policy.total_wait_s, jitter=policy.first_wait_s
         )
         self._retries_left = policy.total_retries
         self._resume_at = 0.0  # on the event loop's clock: the exchange asked everybody to wait until then

@@ -188,7 +188,7 @@ class Binance:
         if not of_pair:
             raise Refused(*_INVALID_SYMBOL)
         parts, since_ms = [], start_ms or 0
-        rolls = sorted({listing.expiry_ms for listing in of_pair if listing.expiry_ms}) + [end_ms + 1]
+        rolls = [*sorted({listing.expiry_ms for listing in of_pair if listing.expiry_ms}), end_ms + 1]
         for roll_ms in rolls:
             until_ms = min(roll_ms - 1, end_ms)
             types = instruments.contract_types(of_pair, since_ms)
@@ -205,22 +205,29 @@ class Binance:
     def _funding_rate(self, segment: str, query: Query) -> Reply:
         start_ms, end_ms = _integer(query, "startTime"), _integer(query, "endTime", self._market.now_ms)
         limit = _limit(query, 100, 1000)
-        listings = [listing for listing in self._asked(segment, query) if listing.kind == "perp"]
+        every = self._listings[segment].values()
         rows = []
-        for listing in listings:
-            symbol = binance_id(listing)
-            since_ms = (start_ms or 0) - _FUNDING_JITTER_MS
-            known = self._market.settlements("binance", listing.symbol, since_ms, end_ms)
-            for settled_ms, rate in zip(known.settled_ms.tolist(), known.funding_rate.tolist(), strict=True):
-                stamped_ms = settled_ms + jitter_ms(symbol, settled_ms)
-                if (start_ms or 0) <= stamped_ms <= end_ms:
-                    rows.append((stamped_ms, symbol, rate))
+        for listing in [self._listing(segment, query)] if query.get("symbol") else every:
+            if listing.kind == "perp":
+                rows += self._stamped_settlements(listing, start_ms, end_ms, limit)
         rows = sorted(rows)[_page(start_ms, limit)]
         body = [
             {"symbol": symbol, "fundingTime": stamped_ms, "fundingRate": text(rate), "markPrice": ""}
             for stamped_ms, symbol, rate in rows
         ]
         return Reply(dumps(body), rows=len(body))
+
+    def _stamped_settlements(
+        self, listing: Listing, start_ms: int | None, end_ms: int, limit: int
+    ) -> list[tuple[int, str, float]]:
+        """Time as stamped, id and rate of the settlements that a page can need, in order of time."""
+        symbol, since_ms = binance_id(listing), start_ms or 0
+        earliest_ms = max(since_ms - _FUNDING_JITTER_MS, 0)
+        known = self._market.settlements("binance", listing.symbol, earliest_ms, end_ms)
+        page = _page(start_ms, limit + 1)  # one more: its late stamp may move a settlement out of the window
+        rows = zip(known.settled_ms[page].tolist(), known.funding_rate[page].tolist(), strict=True)
+        stamped = [(settled_ms + jitter_ms(symbol, settled_ms), symbol, rate) for settled_ms, rate in rows]
+        return [row for row in stamped if since_ms <= row[0] <= end_ms]
 
     def _funding_info(self, segment: str, query: Query) -> Reply:
         """Only contracts whose interval is not the usual 8 hours are listed."""
@@ -237,7 +244,7 @@ class Binance:
         ]
         return Reply(dumps(body), rows=len(body))
 
-    # -- open interest: base coins on fapi; contracts of a fixed USD amount on dapi, where the value is in coins
+    # -- open interest: base coins on fapi; contracts of a fixed USD amount on dapi, its value in coins
 
     def _open_interest(self, segment: str, query: Query) -> Reply:
         listing = self._listing(segment, query)

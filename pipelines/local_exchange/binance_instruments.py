@@ -30,8 +30,8 @@ def is_trading(listing: Listing, now_ms: int) -> bool:
 def contract_types(listings: Iterable[Listing], at_ms: int) -> dict[str, str]:
     """Contract type of every contract at an instant, by id.
 
-    Of a pair's dated contracts that are not delivered yet the nearest is CURRENT_QUARTER, the next NEXT_QUARTER;
-    delivered ones and later ones have the empty type.
+    Of a pair's dated contracts that are not delivered yet the nearest is CURRENT_QUARTER, the next
+    NEXT_QUARTER; delivered ones and later ones have the empty type.
     """
     types, rank = {}, {}
     for listing in sorted(listings, key=lambda listing: (listing.expiry_ms or 0, listing.symbol)):
@@ -86,7 +86,7 @@ def instrument(listing: Listing, contract_type: str, now_ms: int) -> dict:
 
 
 def premium(market: Market, listing: Listing) -> dict:
-    """One row of premiumIndex; an empty text where the value is not known, as for contracts without funding."""
+    """One row of premiumIndex; an empty text where the value is not known, as without funding."""
     funding = snapshot.latest_funding(market, "binance", listing)
     mark = text(snapshot.latest_price(market, "binance", listing, "mark")) or ""
     row = {
@@ -96,7 +96,7 @@ def premium(market: Market, listing: Listing) -> dict:
         "estimatedSettlePrice": "",
         "lastFundingRate": text(funding.rate) if funding else "",
         "interestRate": "",
-        "nextFundingTime": funding.next_ms if funding else 0,
+        "nextFundingTime": (funding.next_ms or 0) if funding else 0,
         "time": market.now_ms,
     }
     return {**row, "pair": binance_pair(listing)} if is_inverse(listing) else row

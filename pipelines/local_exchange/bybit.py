@@ -189,7 +189,7 @@ class Bybit:
         return self._envelope({"category": query["category"], "list": rows}, len(rows))
 
     def _open_interest(self, query: Query) -> Reply:
-        """Base coins for linear contracts, USD for inverse ones; newest first, with a cursor to older pages."""
+        """Base coins for linear contracts, USD for inverse ones; newest first, a cursor to older pages."""
         listing = self._listing(query)
         period = FIXED_MS[_choice(query, "intervalTime", _PERIODS)]
         start_ms, end_ms = _integer(query, "startTime"), _integer(query, "endTime")

@@ -96,7 +96,7 @@ def ticker(market: Market, listing: Listing) -> dict | None:
         "openInterest": text(amount) or "",
         "openInterestValue": text(value) or "",
         "fundingRate": text(funding.rate) if funding else "",
-        "nextFundingTime": str(funding.next_ms) if funding else "",
+        "nextFundingTime": str(funding.next_ms or "") if funding else "",
         "fundingIntervalHour": str(listing.funding_interval_hours or "") if listing.kind == "perp" else "",
         "predictedDeliveryPrice": "",
         "basisRate": "",

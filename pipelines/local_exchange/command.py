@@ -1,4 +1,4 @@
-"""Starting the server from a command line: the market that was asked for, the server, and one line on stdout."""
+"""Starting the server from a command line: the market asked for, the server, and one line on stdout."""
 
 import asyncio
 import json
@@ -46,7 +46,7 @@ def serve(
         host: Address to listen on.
         port: Port; 0 takes a free one.
         faults: JSON file of faults to put in force.
-        oi_history_limit: Whether Binance refuses open interest older than 30 days; None: with `simulated` only.
+        oi_history_limit: Whether Binance refuses open interest older than 30 days; None: if `simulated`.
         exit_with_stdin: End when standard input ends, so that the server does not outlive its parent.
 
     Raises:
@@ -100,7 +100,7 @@ async def _serve(exchange: LocalExchange, host: str, port: int, about: dict, exi
 
 
 def run(**arguments: object) -> None:
-    """`serve` for a command line: a user's mistake ends with its message and exit code 2, without a traceback."""
+    """`serve` for a command line: a user's mistake ends with its message and exit code 2."""
     try:
         serve(**arguments)
     except (BadArguments, BadRecording, BadFaults) as error:

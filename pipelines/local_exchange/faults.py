@@ -1,8 +1,8 @@
 """Faults on demand: answers that real exchanges have given, put in the place of the right ones.
 
-A fault file is JSON: `{"faults": [{"kind": "rate_limited", "exchange": "binance", "path": "/klines", "first": 2}]}`.
-A rule meets a request when exchange, host and path all match; of the requests it meets it spoils the nth, or the
-first N, or a share drawn with its own seed, or all of them. The first rule that spoils a request wins.
+A fault file is JSON: `{"faults": [{"kind": "rate_limited", "exchange": "binance", "path": "/klines"}]}`. A rule
+meets a request when exchange, host and path all match; of the requests it meets it spoils the nth, or the first
+N, or a share drawn with its own seed, or all of them. The first rule that spoils a request wins.
 """
 
 import json
@@ -11,7 +11,14 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from pipelines.local_exchange.row_faults import spoil_rows
 from pipelines.local_exchange.wire import Reply
@@ -31,8 +38,8 @@ _CLOUDFRONT = (
 )
 _RESTRICTED = (
     '{"code":0,"msg":"Service unavailable from a restricted location according to \'b. Eligibility\' in '
-    "https://www.binance.com/en/terms. Please contact customer service if you believe you received this message "
-    'in error."}'
+    "https://www.binance.com/en/terms. Please contact customer service if you believe you received this "
+    'message in error."}'
 )
 _ANSWERS = {
     "rate_limited": Reply(
@@ -73,7 +80,7 @@ class FaultRule(BaseModel):
         kind: What happens; `status` sends `status`, `body` and `headers` as given.
         exchange: `binance` or `bybit`; None is any.
         host: Regular expression found anywhere in the host name; None is any.
-        path: Regular expression found anywhere in the path with its query (`/klines\\?.*BTCUSDT`); None is any.
+        path: Regular expression found anywhere in the path with its query (`/klines.*BTCUSDT`); None is any.
         nth: Only the nth request that matches, counted from 1.
         first: Only the first N requests that match.
         probability: Each matching request with this chance, drawn with `seed`.
@@ -187,7 +194,7 @@ def read_faults(path: Path) -> Faults:
 
 
 def spoil(rule: FaultRule, reply: Reply) -> Reply:
-    """The answer that is sent in the place of `reply`; not for `hang` and `connection_reset`, which send none."""
+    """The answer sent in the place of `reply`; not for `hang` and `connection_reset`, which send none."""
     if rule.kind == "status":
         return Reply((rule.body or "").encode(), rule.status, headers=rule.headers)
     if rule.kind in _ANSWERS:

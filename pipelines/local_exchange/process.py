@@ -30,7 +30,7 @@ class LocalExchangeProcess:
         seed: Seed of the simulated market.
         now: The market's present, naive UTC; None: the current time.
         faults: JSON file of faults to put in force.
-        oi_history_limit: Whether Binance refuses open interest older than 30 days; None: with `simulated` only.
+        oi_history_limit: Whether Binance refuses open interest older than 30 days; None: if `simulated`.
         start_timeout_s: Seconds to wait for the server.
 
     Attributes:

@@ -1,7 +1,7 @@
 """A market made of recorded data: parquet files in a folder, served as they were at a chosen time.
 
-Nothing after `now_ms` is shown: candles stand when they have closed, except the one that is still forming, which is
-built from finer candles that have.
+Nothing after `now_ms` is shown: candles stand when they have closed, except the one that is still forming, which
+is built from finer candles that have.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ import polars as pl
 
 from pipelines.local_exchange.market import Candles, Listing, OpenInterest, Settlements
 from pipelines.local_exchange.recorded_files import Recording, read_recording
-from pipelines.local_exchange.resample import divides, fill, no_candles, resample, take
+from pipelines.local_exchange.resample import FIELDS, divides, fill, no_candles, resample, take
 from pipelines.local_exchange.timeframes import FIXED_MS, HOUR_MS
 
 _Series = tuple[str, str, str]  # exchange, symbol, price type
@@ -22,8 +22,8 @@ _INTERVALS_HOURS = (1, 2, 4, 8)
 class RecordedMarket:
     """The recorded rows of one folder at one time.
 
-    Listing dates are unknown (`listed_ms` is None) and nothing is ever delisted: an instrument is listed from its
-    first recorded row on. Exchanges without rows list nothing.
+    Listing dates are unknown (`listed_ms` is None) and nothing is ever delisted: an instrument is listed from
+    its first recorded row on. Exchanges without rows list nothing.
 
     Args:
         folder: The folder; its format is in `docs/recorded-data.md`.
@@ -64,10 +64,8 @@ class RecordedMarket:
         closed = frame.filter(pl.col("ts") + length <= self.now_ms)
         parts = closed.partition_by("exchange", "symbol", "price_type", "timeframe", as_dict=True)
         for (exchange, symbol, price, timeframe), rows in parts.items():
-            prices = (rows[name].to_numpy() for name in ("open", "high", "low", "close"))
-            volumes = (_numbers(rows, name) for name in ("volume_base", "volume_quote"))
             series = self._candles.setdefault((exchange, symbol, price), {})
-            series[timeframe] = Candles(rows["ts"].to_numpy(), *prices, *volumes)
+            series[timeframe] = Candles(rows["ts"].to_numpy(), *(_numbers(rows, name) for name in FIELDS[1:]))
 
     def _list(self, recording: Recording) -> dict[str, list[Listing]]:
         expiries = {}
@@ -84,9 +82,7 @@ class RecordedMarket:
         return listings
 
     def _listing(self, exchange: str, symbol: str, expiry_ms: int | None) -> Listing:
-        pair, _, contract = symbol.partition(":")
-        base, _, quote = pair.partition("/")
-        settle = contract.partition("-")[0] or None
+        base, quote, settle = _parts(symbol)
         inverse_size = 1.0 if exchange == "bybit" else 100.0 if base == "BTC" else 10.0
         return Listing(
             symbol=symbol,
@@ -122,7 +118,7 @@ class RecordedMarket:
         return take(series, rows)
 
     def _series(self, key: _Series, timeframe: str) -> Candles:
-        """All candles of a series; a recorded one goes before one that is made, a coarser source before a finer."""
+        """All candles of a series: recorded ones before made ones, made of the coarsest candles that will do."""
         if (key, timeframe) not in self._made:
             recorded = self._candles.get(key, {})
             series = recorded.get(timeframe, no_candles())
@@ -155,3 +151,10 @@ def _between(sorted_ms: np.ndarray, start_ms: int, end_ms: int) -> slice:
 
 def _numbers(rows: pl.DataFrame, name: str) -> np.ndarray:
     return rows[name].fill_null(float("nan")).to_numpy()
+
+
+def _parts(symbol: str) -> tuple[str, str, str | None]:
+    """Base, quote and settlement currency (None for spot) of a unified symbol."""
+    pair, _, contract = symbol.partition(":")
+    base, _, quote = pair.partition("/")
+    return base, quote, contract.partition("-")[0] or None

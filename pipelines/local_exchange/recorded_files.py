@@ -26,7 +26,7 @@ _CANDLE_COLUMNS = {
 }
 _PRICES = ("open", "high", "low", "close")
 _CANDLE_KEY = ["exchange", "symbol", "timeframe", "price_type", "ts"]
-PRICE_TYPES = ("last", "mark", "index", "premiumIndex")
+PRICE_TYPES = ("last", "mark", "index")
 SHIFT_TO_CLOSE = "bar_open;value=day close"
 _SEMANTICS = ("snapshot", SHIFT_TO_CLOSE)
 

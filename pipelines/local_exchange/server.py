@@ -15,7 +15,13 @@ from aiohttp import web
 
 from pipelines.local_exchange.binance import Binance
 from pipelines.local_exchange.bybit import Bybit
-from pipelines.local_exchange.faults import HOSTS, BadFaults, Faults, parse_faults, spoil
+from pipelines.local_exchange.faults import (
+    HOSTS,
+    BadFaults,
+    Faults,
+    parse_faults,
+    spoil,
+)
 from pipelines.local_exchange.market import Market
 from pipelines.local_exchange.wire import Reply, dumps
 

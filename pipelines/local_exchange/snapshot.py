@@ -1,6 +1,6 @@
-"""What an exchange shows about the present: the last 24 hours, the latest funding, the latest open interest.
+"""What an exchange shows about the present: the last 24 hours, the latest funding and open interest.
 
-Everything is taken from rows that the market already shows at its present time, so nothing of the future leaks in.
+Everything is taken from rows that the market already shows at its present, so nothing of the future leaks in.
 Unknown is None: a value is never made from another one (no mark price from the last price).
 """
 
@@ -14,7 +14,7 @@ _SUMMARY_TIMEFRAMES = ("1h", "8h", "1d")
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """The last 24 hours of trading: prices in quote units, volumes in base and quote units (NaN is unknown)."""
+    """The last 24 hours of trading: prices in quote units, volumes in base and quote (NaN is unknown)."""
 
     open_ms: int
     open: float
@@ -68,10 +68,13 @@ def latest_price(market: Market, exchange: str, listing: Listing, price: str) ->
 
 @dataclass(frozen=True, slots=True)
 class Funding:
-    """The latest settlement (decimal per settlement) and when the next one is due."""
+    """The latest settlement (decimal per settlement) and when the next is due (None: interval unknown).
+
+    Exchanges show an estimate of the next settlement in this place; a market knows settlements only.
+    """
 
     rate: float
-    next_ms: int
+    next_ms: int | None
 
 
 def latest_funding(market: Market, exchange: str, listing: Listing) -> Funding | None:
@@ -81,8 +84,11 @@ def latest_funding(market: Market, exchange: str, listing: Listing) -> Funding |
     known = market.settlements(exchange, listing.symbol, market.now_ms - DAY_MS, market.now_ms)
     if not len(known.settled_ms):
         return None
-    interval_ms = (listing.funding_interval_hours or 8) * HOUR_MS
-    return Funding(float(known.funding_rate[-1]), (market.now_ms // interval_ms + 1) * interval_ms)
+    rate = float(known.funding_rate[-1])
+    if listing.funding_interval_hours is None:
+        return Funding(rate, None)
+    interval_ms = listing.funding_interval_hours * HOUR_MS
+    return Funding(rate, (market.now_ms // interval_ms + 1) * interval_ms)
 
 
 def latest_open_interest(market: Market, exchange: str, listing: Listing) -> tuple[float, float] | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from expectations.limits import Limits as RowLimits
 from expectations.rules import split_rows
 from pipelines.exchanges.parse import duration_ms
 from pipelines.exchanges.port import Fetched, no_rejected_rows
@@ -28,12 +29,14 @@ class Stamp:
         ingested_at: One instant for the whole run: the knowledge time of all it learns.
         source: `live`, `simulated`, `recorded` or `archive`.
         lags: Minutes after its event at which anybody could have known a value.
+        row_limits: Thresholds of the rules that a row must keep.
     """
 
     run_id: str
     ingested_at: datetime
     source: str
     lags: LagMinutes
+    row_limits: RowLimits = RowLimits()
 
 
 @dataclass(frozen=True)
@@ -87,15 +90,17 @@ def _table_batches(loads: list[Load], stamp: Stamp) -> list[SeriesBatch]:
     broken: dict[str, pl.DataFrame] = {}
     if framed:
         frame = pl.concat([_with_lineage(load, stamp) for load in framed])
-        sound, rejected = split_rows(table.name, frame)
-        clean = {key[0]: part for key, part in sound.partition_by("batch_id", as_dict=True).items()}
-        broken = _by_batch(rejected, framed)
+        sound, rejected = split_rows(table.name, frame, now=stamp.ingested_at, limits=stamp.row_limits)
+        clean, broken = _by_batch(sound), _by_batch(rejected)
     batches = []
     for load in loads:
         batch_id = load.log["batch_id"]
-        bad = broken.get(batch_id, no_rejected_rows())
-        if load.fetched is not None:
-            unreadable = load.fetched.rejected.with_columns(pl.col("row_number") + load.fetched.frame.height)
+        bad = broken[batch_id].drop("batch_id") if batch_id in broken else no_rejected_rows()
+        if load.fetched is not None and not load.fetched.rejected.is_empty():
+            # Rows are numbered from 1, the unreadable ones after all that could be read.
+            unreadable = load.fetched.rejected.with_columns(
+                pl.col("row_number") + load.fetched.frame.height + 1
+            )
             bad = pl.concat([bad, unreadable])
         batches.append(SeriesBatch(table, clean.get(batch_id, empty_frame(table)), bad, load.log))
     return batches
@@ -122,19 +127,8 @@ def _with_lineage(load: Load, stamp: Stamp) -> pl.DataFrame:
     )
 
 
-def _by_batch(rejected: pl.DataFrame, framed: list[Load]) -> dict[str, pl.DataFrame]:
-    """Rejected rows of the joined frame, numbered within the batch that each came from."""
-    found: dict[str, pl.DataFrame] = {}
-    first = 0
-    for load in framed:
-        assert load.fetched is not None
-        height = load.fetched.frame.height
-        own = rejected.filter(pl.col("row_number").is_between(first, first + height - 1))
-        if not own.is_empty():
-            own = own.select(pl.col("row_number").cast(pl.Int64) - first, "row_json", "rule")
-            found[load.log["batch_id"]] = own
-        first += height
-    return found
+def _by_batch(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    return {str(key[0]): part for key, part in frame.partition_by("batch_id", as_dict=True).items()}
 
 
 def _length(dataset: str, timeframe: str | None) -> timedelta:

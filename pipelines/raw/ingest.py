@@ -13,11 +13,21 @@ from typing import Any, Protocol
 
 from pipelines.exchanges.errors import ExchangeFailure
 from pipelines.exchanges.port import Adapter, Fetched, Gap
-from pipelines.raw.batch import TABLES, Load, Stamp, build_batches, covered_until, load_log
+from pipelines.raw.batch import (
+    TABLES,
+    Load,
+    Stamp,
+    build_batches,
+    covered_until,
+    load_log,
+)
 from pipelines.raw.plan import Plan, SeriesRequest
 from warehouse.raw import SeriesBatch
 
 _WORTH_NAMING = 20  # failures and gaps kept in the report; the load log has every failure
+
+
+_Answer = list[Load] | Exception | None
 
 
 class Sink(Protocol):
@@ -143,43 +153,54 @@ class _Run:
 
     async def all_series(self) -> None:
         # A bounded queue: readers wait while a group is being written, so memory stays bounded too.
-        answers: asyncio.Queue[list[Load] | None] = asyncio.Queue(maxsize=2 * self._limits.concurrency)
+        answers: asyncio.Queue[_Answer] = asyncio.Queue(maxsize=2 * self._limits.concurrency)
         requests = iter(self._plan.series)
         readers = [
             asyncio.create_task(self._read(requests, answers)) for _ in range(self._limits.concurrency)
         ]
-        finished = asyncio.create_task(_announce_end(readers, answers))
         try:
             self._gathered += self._not_offered()
-            while (loads := await answers.get()) is not None:
-                if self._add(loads):
+            self._count(self._gathered)
+            reading = len(readers)
+            while reading:
+                answer = await answers.get()
+                if isinstance(answer, Exception):
+                    raise answer
+                if answer is None:
+                    reading -= 1
+                elif self._add(answer):
                     await self._flush()
-            await finished
             self._gathered += self._given_up()
             await self._flush()
         finally:
-            for task in (*readers, finished):
-                task.cancel()
-            await asyncio.gather(*readers, finished, return_exceptions=True)
+            for reader in readers:
+                reader.cancel()
+            await asyncio.gather(*readers, return_exceptions=True)
 
-    async def _read(
-        self, requests: Iterable[SeriesRequest], answers: asyncio.Queue[list[Load] | None]
-    ) -> None:
-        for request in requests:
-            if self.report.blocked is not None:
-                return
-            started_at = self._clock()
-            try:
-                fetched = await _fetch(self._adapter, request)
-            except ExchangeFailure as failure:
-                if failure.kind == "blocked":
-                    self.report.blocked = str(failure)
-                    return
-                status = "absent" if failure.kind == "history_refused" else "failed"
-                loads = [self._load(request, status, started_at, error=str(failure))]
-            else:
-                loads = self._answered(request, fetched, started_at)
-            await answers.put(loads)
+    async def _read(self, requests: Iterable[SeriesRequest], answers: asyncio.Queue[_Answer]) -> None:
+        """Read one series after the other until none is left; None says that this reader has ended."""
+        try:
+            for request in requests:
+                if self.report.blocked is not None:
+                    break
+                loads = await self._series(request)
+                if loads:
+                    await answers.put(loads)
+            await answers.put(None)
+        except Exception as error:
+            await answers.put(error)
+
+    async def _series(self, request: SeriesRequest) -> list[Load]:
+        started_at = self._clock()
+        try:
+            fetched = await _fetch(self._adapter, request)
+        except ExchangeFailure as failure:
+            if failure.kind == "blocked":
+                self.report.blocked = str(failure)
+                return []
+            status = "absent" if failure.kind == "history_refused" else "failed"
+            return [self._load(request, status, started_at, error=str(failure))]
+        return self._answered(request, fetched, started_at)
 
     def _answered(self, request: SeriesRequest, fetched: Fetched, started_at: datetime) -> list[Load]:
         loads = [
@@ -303,10 +324,3 @@ async def _fetch(adapter: Adapter, request: SeriesRequest) -> Fetched:
         return await adapter.open_interest(request.symbol, request.timeframe, *window)
     price_type = request.price_type or "last"
     return await adapter.candles(request.symbol, request.market_type, price_type, request.timeframe, *window)
-
-
-async def _announce_end(readers: list[asyncio.Task[None]], answers: asyncio.Queue[list[Load] | None]) -> None:
-    try:
-        await asyncio.gather(*readers)
-    finally:
-        await answers.put(None)

@@ -3,12 +3,16 @@
 import dagster as dg
 
 from pipelines.clock import utc_now
-from pipelines.partitions import DAILY, ONE_RUN
+from pipelines.partitions import DAILY, ONE_RUN, partition_days
 from pipelines.progress import report
 from pipelines.resources import PipelineWarehouse, RunSettings
-from pipelines.signals.inputs import read_sector_metrics, read_sector_spreads, first_day_to_signal
+from pipelines.signals.inputs import (
+    first_day_to_signal,
+    read_sector_metrics,
+    read_sector_spreads,
+)
 from pipelines.signals.signals import build_signals
-from pipelines.tables import markdown
+from pipelines.metadata import preview
 from warehouse.contracts import SECTOR_SIGNALS
 from warehouse.portfolio import replace_days
 
@@ -41,13 +45,17 @@ def sector_signals(
     written for the run's days and for days that earlier runs have missed. `decided_at` is the moment from which
     nothing newer is read: the decision of the same day uses it too.
     """
-    days = context.partition_key_range
+    first_day, last_day = partition_days(context)
     known_at = utc_now()
-    report("signals", f"states up to {days.end}")
+    report("signals", f"states up to {last_day}")
     with warehouse.files.open_build() as connection:
-        first_day, last_day = first_day_to_signal(connection, days.start), days.end
+        first_day = first_day_to_signal(connection, first_day)
         signals = build_signals(
-            read_sector_metrics(connection), read_sector_spreads(connection), settings.load_policy(), first_day, last_day
+            read_sector_metrics(connection, last_day),
+            read_sector_spreads(connection, first_day, last_day),
+            settings.load_policy(),
+            first_day,
+            last_day,
         )
         replace_days(connection, SECTOR_SIGNALS, signals.with_columns(decided_at=known_at), first_day, last_day)
     tonight = signals.filter(signals["as_of_date"] == last_day)
@@ -55,6 +63,6 @@ def sector_signals(
         metadata={
             "dagster/row_count": signals.height,
             "window": f"{first_day} to {last_day}",
-            "tonight": dg.MetadataValue.md(markdown(tonight.select("sector", "state", "action", "explanation"))),
+            "tonight": preview(tonight.select("sector", "state", "action", "explanation")),
         }
     )

@@ -6,7 +6,14 @@ from functools import lru_cache
 from itertools import product
 
 from pipelines.signals.metrics import SectorMetrics
-from pipelines.signals.rules import DATA_STATES, AllOf, Condition, Predicate, Rules, Values
+from pipelines.signals.rules import (
+    DATA_STATES,
+    AllOf,
+    Condition,
+    Predicate,
+    Rules,
+    Values,
+)
 from pipelines.signals.states import market_state
 
 MAX_REPORTED = 3

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from pipelines.policy import Policy
 from pipelines.signals.chain import SectorDay
 from pipelines.signals.distance import Flip, Move
-from pipelines.signals.rules import DATA_STATES, NEUTRAL, STALE, Condition, Predicate, Rules, Values
+from pipelines.signals.rules import (
+    DATA_STATES,
+    NEUTRAL,
+    STALE,
+    Condition,
+    Predicate,
+    Rules,
+    Values,
+)
 from pipelines.signals.states import missing_metrics
 from pipelines.signals.vetoes import leading_references
 
@@ -178,7 +186,7 @@ def _is_held_by_latch(day: SectorDay, rules: Rules) -> bool:
 
 
 def _waiting(day: SectorDay, rules: Rules) -> str:
-    if day.held_days == 1 and rules.confirm_days == 2:
+    if rules.confirm_days == 2:
         return "today, waits for a second day"
     return f"on {day.held_days} day(s) in a row, needs {rules.confirm_days}"
 

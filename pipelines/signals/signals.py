@@ -13,7 +13,15 @@ from pipelines.signals.metrics import METRIC_NAMES, SectorMetrics
 from pipelines.signals.rules import Rules, build_rules
 from pipelines.signals.states import rule_trace
 from pipelines.signals.vetoes import apply_vetoes
-from warehouse.contracts import BIGINT, BOOLEAN, DATE, DOUBLE, SECTOR_SIGNALS, TEXT, TEXT_LIST
+from warehouse.contracts import (
+    BIGINT,
+    BOOLEAN,
+    DATE,
+    DOUBLE,
+    SECTOR_SIGNALS,
+    TEXT,
+    TEXT_LIST,
+)
 
 _DTYPES = {
     TEXT: pl.String(),

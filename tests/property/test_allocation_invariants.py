@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipelines.allocations.allocate import Standing, allocate
 from pipelines.allocations.book import Book, cut_multiplier, to_cents
 from pipelines.allocations.replay import SectorInput, decide_range
-from pipelines.policy import ACTIONS, STATES, Policy, parse_policy
+from pipelines.policy import ACTIONS, Policy, parse_policy
 
 BOUNDED = settings(max_examples=150, derandomize=True, deadline=None)
 DAY = dt.date(2024, 3, 4)
@@ -80,9 +80,8 @@ def test_cents_sum_to_the_sleeve_and_stand_within_one_cent(morning, total):
 def histories(draw):
     inputs = st.builds(
         SectorInput,
-        state=st.sampled_from([*STATES, "NEUTRAL", "NEUTRAL", "ACCUMULATION"]),
-        spread_z=st.dictionaries(st.just("ALPHA"), st.one_of(st.none(), st.floats(-3, 3)), max_size=1),
-        leader_count=st.sampled_from([None, 1, 2, 5]),
+        state=st.just("NEUTRAL"),
+        action=st.sampled_from([*ACTIONS, "HOLD", "HOLD", "INCREASE"]),
         spot_return_1d_frac=st.one_of(st.none(), st.floats(-0.5, 0.5)),
     )
     length = draw(st.integers(2, 40))

@@ -1,16 +1,16 @@
 """What is traded in the simulated market: coins, exchanges and their instruments."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import floor, log10
 
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.local_exchange.market import HOUR_MS
 from pipelines.local_exchange.simulation.calendar import (
     DELISTINGS,
-    HOUR_MS,
     INTERVAL_CHANGES,
     LISTINGS,
     ORIGIN_MS,
@@ -100,7 +100,7 @@ class Instrument:
     """One instrument of one exchange. Times are UTC milliseconds; prices are in quote units per `base` unit.
 
     Attributes:
-        kind: `spot`, `perp` or `dated`.
+        market_type: `spot`, `perpetual` or `dated`.
         coins_per_unit: Today's coins in one unit of `base`: 1000 for 1000PEPE, 24000 for MKR.
         contract_size: Base units per contract, USD per contract where `settle` is `base`; 1 for spot.
         first_ms: Opening of its first candle.
@@ -109,7 +109,7 @@ class Instrument:
 
     exchange: str
     symbol: str
-    kind: str
+    market_type: str
     base: str
     quote: str
     settle: str | None
@@ -122,7 +122,7 @@ class Instrument:
 
     @property
     def is_inverse(self) -> bool:
-        return self.kind != "spot" and self.settle == self.base
+        return self.market_type != "spot" and self.settle == self.base
 
     @property
     def price_decimals(self) -> int:
@@ -133,6 +133,19 @@ class Instrument:
     def lot_decimals(self) -> int:
         """Decimals of its quantities, in base units: a step is worth a dollar or less."""
         return -floor(log10(1.0 / (self.coin.price_usd * self.coins_per_unit)))
+
+    @property
+    def tick_size(self) -> float:
+        return float(f"1e{-self.price_decimals}")
+
+    @property
+    def lot_step(self) -> float:
+        """In base units; one contract where the contract is in USD."""
+        return 1.0 if self.is_inverse else float(f"1e{-self.lot_decimals}")
+
+    @property
+    def min_notional_usd(self) -> float:
+        return self.contract_size if self.is_inverse else 5.0
 
     def interval_hours(self, settled_ms: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Hours between settlements in the periods that end at `settled_ms`."""
@@ -160,39 +173,50 @@ def _codes(coin: Coin, exchange: str) -> Iterator[tuple[str, float, int, int | N
 
 
 def _of_coin(exchange: Exchange, coin: Coin, now_ms: int) -> Iterator[Instrument]:
-    for code, ratio, first, last in _codes(coin, exchange.name):
-
-        def instrument(symbol, kind, base, quote, settle, units, size, first=first, last=last, expiry=None):
-            return Instrument(
-                exchange.name, symbol, kind, base, quote, settle, coin, units, size, first, last, expiry
-            )
-
-        yield instrument(f"{code}/USDT", "spot", code, "USDT", None, ratio, 1.0)
-        units = 1000.0 if code in THOUSANDS else 1.0
-        base = f"1000{code}" if code in THOUSANDS else code
-        base = exchange.renamed_bases.get(base, base)
-        yield instrument(f"{base}/USDT:USDT", "perp", base, "USDT", "USDT", ratio * units, 1.0)
+    """The coin's instruments, one code after the other."""
+    for code, ratio, first_ms, last_ms in _codes(coin, exchange.name):
+        usual = Instrument(
+            exchange=exchange.name,
+            symbol=f"{code}/USDT",
+            market_type="spot",
+            base=code,
+            quote="USDT",
+            settle=None,
+            coin=coin,
+            coins_per_unit=ratio,
+            contract_size=1.0,
+            first_ms=first_ms,
+            last_ms=last_ms,
+            expiry_ms=None,
+        )
+        yield usual
+        perpetual = replace(usual, market_type="perpetual", settle="USDT", symbol=f"{code}/USDT:USDT")
+        if code in THOUSANDS:
+            base = exchange.renamed_bases.get(f"1000{code}", f"1000{code}")
+            perpetual = replace(perpetual, base=base, coins_per_unit=1000.0, symbol=f"{base}/USDT:USDT")
+        yield perpetual
         if coin.asset in INVERSE_COINS:
             size = exchange.inverse_contract_usd[coin.asset]
-            yield instrument(f"{code}/USD:{code}", "perp", code, "USD", code, ratio, size)
+            symbol = f"{code}/USD:{code}"
+            yield replace(perpetual, symbol=symbol, quote="USD", settle=code, contract_size=size)
         if coin.asset in DATED_COINS:
-            # The next two quarters are listed: each contract from the expiry two quarters before its own.
-            quarters = quarterly_expiries(ORIGIN_MS - 200 * 24 * HOUR_MS, now_ms + 200 * 24 * HOUR_MS)
-            for listed, expiry in zip(quarters, quarters[2:], strict=False):
-                if listed <= now_ms and expiry > ORIGIN_MS:
-                    symbol = f"{code}/USDT:USDT-{datetime.fromtimestamp(expiry / 1000, UTC):%y%m%d}"
-                    yield instrument(
-                        symbol,
-                        "dated",
-                        code,
-                        "USDT",
-                        "USDT",
-                        1.0,
-                        1.0,
-                        max(listed, ORIGIN_MS),
-                        expiry,
-                        expiry,
-                    )
+            yield from _dated(perpetual, now_ms)
+
+
+def _dated(perpetual: Instrument, now_ms: int) -> Iterator[Instrument]:
+    """Quarterlies: the next two are listed, each from the expiry two quarters before its own."""
+    half_year_ms = 200 * 24 * HOUR_MS
+    quarters = quarterly_expiries(ORIGIN_MS - half_year_ms, now_ms + half_year_ms)
+    for listed_ms, expiry_ms in zip(quarters, quarters[2:], strict=False):
+        if expiry_ms > ORIGIN_MS:
+            yield replace(
+                perpetual,
+                market_type="dated",
+                symbol=f"{perpetual.symbol}-{datetime.fromtimestamp(expiry_ms / 1000, UTC):%y%m%d}",
+                first_ms=max(listed_ms, ORIGIN_MS),
+                last_ms=expiry_ms,
+                expiry_ms=expiry_ms,
+            )
 
 
 def instruments(exchange_name: str, now_ms: int) -> dict[str, Instrument]:

@@ -1,6 +1,6 @@
 """The hidden hourly paths behind everything that the exchanges show: the market, its sectors, its coins.
 
-Element h of every array belongs to the instant (h + 1) hours after the origin. Arrays are whole blocks long and
+Element h of every array belongs to the instant (h + 1) hours after the origin. Arrays are whole blocks long;
 every element depends on earlier draws only, so it does not matter how much of the future is computed.
 """
 

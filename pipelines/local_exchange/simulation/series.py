@@ -3,15 +3,19 @@
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.local_exchange.market import Candles, OpenInterest, Settlements
-from pipelines.local_exchange.simulation.calendar import HOUR_MS, ORIGIN_MS, outages
+from pipelines.local_exchange.market import HOUR_MS, Candles, OpenInterest, Settlements
+from pipelines.local_exchange.simulation.calendar import ORIGIN_MS, outages
 from pipelines.local_exchange.simulation.catalogue import EXCHANGES, Instrument
-from pipelines.local_exchange.simulation.latent import BLOCK_HOURS, INTEREST_BPS, LatentMarket
+from pipelines.local_exchange.simulation.latent import (
+    BLOCK_HOURS,
+    INTEREST_BPS,
+    LatentMarket,
+)
 from pipelines.local_exchange.simulation.noise import Floats, stream, value_noise
 
 YEAR_MS = 365 * 24 * HOUR_MS
 FUNDING_CAP = 0.0075  # exchanges clamp what one settlement can be (decimal)
-DAILY_TURNOVER = {"spot": 0.8, "perp": 2.5, "dated": 1.0}  # traded coins of a day against open interest
+DAILY_TURNOVER = {"spot": 0.8, "perpetual": 2.5, "dated": 1.0}  # traded coins of a day against open interest
 INVERSE_SHARE, DATED_SHARE = 0.12, 0.05  # of the coin's open interest
 _SEASON = 1 + 0.35 * np.sin(2 * np.pi * (np.arange(24) - 8) / 24)  # volume by hour of the day, UTC
 
@@ -44,7 +48,7 @@ class SeriesBuilder:
         low = np.round(np.minimum(open_, close) * (1 - down), item.price_decimals)
         base = np.zeros(BLOCK_HOURS)
         if price_type == "last":
-            usual = self._usual_coins(item) / item.coins_per_unit * DAILY_TURNOVER[item.kind] / 24
+            usual = self._usual_coins(item) / item.coins_per_unit * DAILY_TURNOVER[item.market_type] / 24
             activity = np.exp(paths.log_volume[first : first + BLOCK_HOURS] + 0.3 * draws[:, 2])
             base = np.round(usual * activity * np.tile(_SEASON, BLOCK_HOURS // 24), item.lot_decimals)
         quote = np.round(base * (open_ + high + low + close) / 4, 2)
@@ -53,25 +57,40 @@ class SeriesBuilder:
         return Candles(*(column[shown] for column in columns))
 
     def settlements(self, item: Instrument, block: int) -> Settlements:
-        """Funding of a perpetual, decimal per settlement.
+        """Funding of a perpetual, decimal per settlement, and its mark price at that instant.
 
-        It is the mean of hourly funding over the interval, clamped as exchanges do. A block holds whole intervals of every length that divides 8 hours.
+        The rate is the mean of hourly funding over the interval, clamped as exchanges do. A block holds whole
+        intervals of every length that divides 8 hours.
         """
         settled_ms = open_ms(block) + HOUR_MS
         interval = item.interval_hours(settled_ms)
-        hourly = self._funding_bps(item, block * BLOCK_HOURS, BLOCK_HOURS)
-        sums = np.concatenate([[0.0], np.cumsum(hourly)])
+        hourly_bps = self._funding_bps(item, block * BLOCK_HOURS, BLOCK_HOURS)
+        sums = np.concatenate([[0.0], np.cumsum(hourly_bps)])
         hour = np.arange(1, BLOCK_HOURS + 1)
         mean_bps = (sums[1:] - sums[np.maximum(hour - interval, 0)]) / interval
-        rate = np.round(np.clip(mean_bps * 1e-4 * interval / 8, -FUNDING_CAP, FUNDING_CAP), 8)
         due = (settled_ms // HOUR_MS % interval == 0) & (settled_ms - interval * HOUR_MS >= item.first_ms)
         due &= self._shown(item, block)
-        return Settlements(settled_ms[due], rate[due])
+        mark = self._price(item, "mark", block * BLOCK_HOURS, BLOCK_HOURS)
+        return Settlements(settled_ms[due], settled_rate(mean_bps, interval)[due], mark[due])
+
+    def predicted_funding(self, item: Instrument, now_ms: int) -> tuple[float, int]:
+        """The rate at which the closed hours since the last settlement would settle, and the next settlement.
+
+        Right after a settlement the hour before it stands in.
+        """
+        hour = (now_ms - ORIGIN_MS) // HOUR_MS  # hours that have closed
+        interval = int(item.interval_hours(np.array([now_ms + 1]))[0])
+        passed = hour % interval
+        count = min(max(passed, 1), hour) or 1
+        mean_bps = self._funding_bps(item, max(hour - count, 0), count).mean()
+        rate = settled_rate(np.array([mean_bps]), np.array([interval]))
+        return float(rate[0]), ORIGIN_MS + (hour - passed + interval) * HOUR_MS
 
     def open_interest(self, item: Instrument, block: int) -> OpenInterest:
         """Open interest at the end of every hour, in base units and in USD at the mark price.
 
-        Each contract counts once; a coin-margined contract's is a whole number of contracts.
+        Each contract counts once; a coin-margined contract's is a whole number of contracts. Nobody publishes
+        contracts of linear ones: NaN.
         """
         first = block * BLOCK_HOURS
         mark = self._price(item, "mark", first, BLOCK_HOURS)
@@ -85,8 +104,10 @@ class SeriesBuilder:
         else:
             base = np.round(coins / item.coins_per_unit, item.lot_decimals)
             usd = base * mark
+        contracts = usd / item.contract_size if item.is_inverse else np.full(BLOCK_HOURS, np.nan)
         shown = self._shown(item, block)
-        return OpenInterest((open_ms(block) + HOUR_MS)[shown], base[shown], usd[shown])
+        columns = (open_ms(block) + HOUR_MS, base, usd, contracts)
+        return OpenInterest(*(column[shown] for column in columns))
 
     def _stream(self, item: Instrument, *names: object) -> np.random.Generator:
         return stream(self.latent.seed, item.exchange, item.symbol, *names)
@@ -100,7 +121,7 @@ class SeriesBuilder:
     def _usual_coins(self, item: Instrument) -> float:
         """The instrument's part of the coin's usual open interest, in today's coins."""
         coin = item.coin
-        part = INVERSE_SHARE if item.is_inverse else DATED_SHARE if item.kind == "dated" else 1.0
+        part = INVERSE_SHARE if item.is_inverse else DATED_SHARE if item.market_type == "dated" else 1.0
         return part * EXCHANGES[item.exchange].share * coin.open_interest_usd / coin.price_usd
 
     def _shown(self, item: Instrument, block: int) -> npt.NDArray[np.bool_]:
@@ -109,7 +130,7 @@ class SeriesBuilder:
         shown = opens >= item.first_ms
         if item.last_ms is not None:
             shown &= opens < item.last_ms
-        if item.kind == "perp":
+        if item.market_type == "perpetual":
             hours = block * BLOCK_HOURS + np.arange(BLOCK_HOURS)
             for start, end in outages(item.coin.sector, (block + 1) * BLOCK_HOURS):
                 shown &= (hours < start) | (hours >= end)
@@ -126,10 +147,10 @@ class SeriesBuilder:
         log_price = self.latent.coin(coin).log_price[first : first + count]
         price = coin.price_usd * item.coins_per_unit * np.exp(log_price)
         if price_type != "index":
-            if item.kind == "perp":
+            if item.market_type == "perpetual":
                 premium = (self._funding_bps(item, first, count) - INTEREST_BPS) * 1e-4
                 price *= 1 + np.clip(premium, -0.02, 0.02)
-            elif item.kind == "dated":
+            elif item.market_type == "dated":
                 price *= 1 + self._dated_basis(item, first, count)
         if price_type == "last":
             size = EXCHANGES[item.exchange].price_noise
@@ -154,3 +175,8 @@ class SeriesBuilder:
 def open_ms(block: int) -> npt.NDArray[np.int64]:
     """Opening times of a block's hours, UTC milliseconds."""
     return ORIGIN_MS + HOUR_MS * np.arange(block * BLOCK_HOURS, (block + 1) * BLOCK_HOURS, dtype=np.int64)
+
+
+def settled_rate(mean_bps: Floats, interval_hours: npt.NDArray[np.int64]) -> Floats:
+    """Decimal rate of a settlement over `interval_hours` from funding in bp per 8 h, clamped to the cap."""
+    return np.round(np.clip(mean_bps * 1e-4 * interval_hours / 8, -FUNDING_CAP, FUNDING_CAP), 8)

@@ -11,7 +11,7 @@ from pipelines.policy import Policy, parse_policy
 STRATEGIC = {"L1": F(2, 5), "DEFI": F(3, 10), "EMERGING": F(3, 10)}
 MULTIPLIERS = {"REDUCE": F(3, 4), "TRIM": F(5, 6)}
 AFTER_G3 = {"L1": F(3, 10), "DEFI": F(9, 40), "EMERGING": F(9, 40)}
-R, T, I, H, Z = "REDUCE", "TRIM", "INCREASE", "HOLD", "FREEZE"  # noqa: E741
+R, T, I, H, Z = "REDUCE", "TRIM", "INCREASE", "HOLD", "FREEZE"
 
 
 def plan(l1, defi, emerging, held=STRATEGIC, strategic=STRATEGIC, policy=None, quiet=False, depegged=False):

@@ -7,19 +7,25 @@ import pytest
 
 from pipelines.allocations.book import Book, BookError, Cut
 from pipelines.allocations.replay import SectorInput, decide_range
-from pipelines.allocations.rows import allocation_sentence, decision_fields, target_rows
+from pipelines.allocations.rows import decision_fields, target_rows
 from pipelines.policy import Policy, parse_policy
 
 STRATEGIC = {"L1": F(2, 5), "DEFI": F(3, 10), "EMERGING": F(3, 10)}
 DAY = dt.date(2024, 3, 4)  # a Monday
-LETTERS = {"R": "OVERLEVERAGED", "T": "UNSTABLE", "I": "ACCUMULATION", "H": "NEUTRAL", "Z": "NO_DATA"}
+LETTERS = {
+    "R": ("OVERLEVERAGED", "REDUCE"),
+    "T": ("UNSTABLE", "TRIM"),
+    "I": ("ACCUMULATION", "INCREASE"),
+    "H": ("NEUTRAL", "HOLD"),
+    "Z": ("NO_DATA", "FREEZE"),
+}
 
 
-def days(*patterns, leaders=5, returns=None):
+def days(*patterns, returns=None):
     """One three-letter pattern a day from DAY on, in the order L1, DEFI, EMERGING."""
     return {
         DAY + dt.timedelta(offset): {
-            name: SectorInput(LETTERS[letter], {}, leaders, (returns or {}).get(name, 0.0))
+            name: SectorInput(*LETTERS[letter], (), (returns or {}).get(name, 0.0))
             for name, letter in zip(STRATEGIC, pattern, strict=True)
         }
         for offset, pattern in enumerate(patterns)
@@ -189,9 +195,9 @@ def test_a_sector_without_inputs_is_frozen():
 
 def test_rows_say_what_was_decided_in_the_warehouse_columns():
     decision = run(days("HHH", "RIT"))[1]
-    rows = {row["sector"]: row for row in target_rows(decision, "id")}
+    rows = {row["sector"]: row for row in target_rows(decision, "id", {"L1": "L1: OVERLEVERAGED."}, Policy())}
     assert (rows["L1"]["target_weight_exact"], rows["L1"]["delta_usd"]) == ("3/10", -8000.0)
-    assert rows["L1"]["explanation"] == "Cut by a quarter: $32,000 -> $24,000."
+    assert rows["L1"]["explanation"] == "L1: OVERLEVERAGED. Cut by a quarter: $32,000 -> $24,000."
     assert rows["CASH"]["state"] is None
     assert sum(round(row["target_usd"] * 100) for row in rows.values()) == 8_000_000
     fields = decision_fields(decision)
@@ -199,7 +205,10 @@ def test_rows_say_what_was_decided_in_the_warehouse_columns():
     assert Book.from_json(fields["book_json"]).digest() == decision.book.digest()
 
 
-def test_every_reason_that_can_stand_on_a_row_has_words():
-    decisions = run(days("HHH", "RIT", "RRR", "ZIH", "ZZZ", *["HHH"] * 9, "III"))
-    sentences = [allocation_sentence(row) for decision in decisions for row in decision.rows]
-    assert all(sentence.endswith(".") for sentence in sentences)
+def test_a_veto_is_shown_with_the_row_it_holds_back():
+    given = days("HHH", "RIT")
+    later = DAY + dt.timedelta(1)
+    given[later]["DEFI"] = SectorInput("ACCUMULATION", "HOLD", ("SPREAD_VETO",), 0.0)
+    _, vetoed = run(given)
+    assert codes(vetoed)["DEFI"] == ("SPREAD_VETO",)
+    assert targets(vetoed)["DEFI"] == 2_400_000

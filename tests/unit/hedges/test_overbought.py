@@ -6,7 +6,12 @@ from fractions import Fraction as F
 
 import pytest
 
-from pipelines.hedges.overbought import HedgeMarket, decide_hedges, exit_reason, is_overbought
+from pipelines.hedges.overbought import (
+    HedgeMarket,
+    decide_hedges,
+    exit_reason,
+    is_overbought,
+)
 from pipelines.hedges.positions import HedgeBook
 from pipelines.hedges.sizing import HedgeError
 from pipelines.policy import Policy, parse_policy

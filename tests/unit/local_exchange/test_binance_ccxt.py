@@ -204,7 +204,7 @@ def test_dated_candles_are_served_by_their_own_id_and_continuously_over_the_roll
         return own, await client.fapiPublicGetContinuousKlines({**request, "limit": 4})
 
     own, rolled = ask(folder, calls)
-    # 28 December is row 27 of the contract that is delivered on the 29th; the next one was recorded from January on.
+    # 28 December is row 27 of the contract delivered on the 29th; the next one was recorded from January on.
     assert [float(row[4]) for row in rolled] == [0.1 + 1 / 3 + row for row in (27.0, 0.0, 1.0, 2.0)]
     assert [row[4] for row in own] == [0.1 + 1 / 3 + row for row in (0.0, 1.0)]
 

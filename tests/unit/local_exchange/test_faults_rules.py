@@ -108,9 +108,9 @@ def test_bodies_are_emptied_cut_and_replaced_by_a_page() -> None:
 
 
 def binance_candles() -> Reply:
-    rows = [[hour * 3_600_000, "1.0", "2.0", "0.5", "1.5", "9.0", hour * 3_600_000 + 3_599_999, "9.0", 0, "0", "0", "0"]
-            for hour in range(3)]  # fmt: skip
-    return Reply(dumps(rows), rows=3)
+    hours = [hour * 3_600_000 for hour in range(3)]
+    prices, rest = ["1.0", "2.0", "0.5", "1.5", "9.0"], ["9.0", 0, "0", "0", "0"]
+    return Reply(dumps([[hour, *prices, hour + 3_599_999, *rest] for hour in hours]), rows=3)
 
 
 def bybit_candles() -> Reply:

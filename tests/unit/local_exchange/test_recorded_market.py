@@ -68,7 +68,7 @@ def test_a_recorded_timeframe_is_served_as_recorded_and_its_gaps_are_made_from_f
     hours = candles([float(hour) for hour in range(24)])
     served = market(tmp_path, perp_ohlcv=pl.concat([hours, eight]))
     assert closes(served, "8h") == [100.0, 15.0, 300.0]
-    # The day is made of the 8-hour candles as far as they are recorded in full: here they are not, so of hours.
+    # The day is made of 8-hour candles where all three are recorded: here they are not, so of hours.
     assert closes(served, "1d") == [23.0]
 
 

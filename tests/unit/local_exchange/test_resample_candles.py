@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pipelines.local_exchange.market import Candles
 
+from pipelines.local_exchange.market import Candles
 from pipelines.local_exchange.resample import FIELDS, divides, fill, resample
 
 H = 3_600_000

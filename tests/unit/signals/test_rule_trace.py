@@ -60,6 +60,7 @@ def test_every_threshold_of_the_state_sections_of_the_policy_is_in_the_trace(sec
         ({"ex": None}, "over.ex", None, False),
         ({"f_peak28": None}, "lose.norm", None, False),
         ({"coverage": 0.5}, "health.coverage", 0.1, True),
+        ({"vr": None}, "missing", 0, True),
         ({"vr": None, "oi_z": None}, "missing", 1, True),
         ({}, "missing", -1, False),
         ({"is_fresh": False}, "is_fresh", None, True),

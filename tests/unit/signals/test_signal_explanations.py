@@ -8,24 +8,8 @@ from pipelines.policy import parse_policy
 from pipelines.signals.chain import sector_chain
 from pipelines.signals.distance import distance_to_flip
 from pipelines.signals.explain import _PHRASES, explain_state, explain_vetoes
-from pipelines.signals.explain_money import _CODES, explain_money
 from pipelines.signals.rules import build_rules
 
-ALL_CODES = [
-    *(
-        "TURNOVER_CAP",
-        "CASH_CAP",
-        "SECTOR_CAP",
-        "STEP_CAP",
-        "FLOOR",
-        "BAND",
-        "COOLDOWN",
-        "SPREAD_VETO",
-        "FREEZE",
-    ),
-    *("SINGLE_NAME", "MIN_NOTIONAL", "MARGIN", "NO_PROCEEDS", "DUPLICATE_HEDGE", "TILT_CAP", "DATA_HALT"),
-    *("NOT_A_DECISION_DAY", "DRIFT_ABOVE_CAP", "RECLASS", "INCEPTION", "RECENTRE", "CALENDAR_TILT", "DEPEG"),
-]
 
 
 @pytest.fixture
@@ -50,10 +34,6 @@ def test_losing_momentum_reads_as_in_the_worked_example(explained, policy):
     assert state == (
         "L1: LOSING_MOMENTUM. Open interest -9.3% in 7 days (limit -5%); funding 1.50 bp/8h, "
         "down from a 28-day peak of 4.76 (limit 60% of peak)."
-    )
-    assert explain_money(state, 32_000, 24_000, [], policy) == (
-        "L1: LOSING_MOMENTUM. Open interest -9.3% in 7 days (limit -5%); funding 1.50 bp/8h, "
-        "down from a 28-day peak of 4.76 (limit 60% of peak). Cut by a quarter: $32,000 -> $24,000."
     )
 
 
@@ -208,42 +188,3 @@ def test_a_single_name_veto_gives_the_count(policy):
     )
     assert "an unknown number" in explain_vetoes(["SINGLE_NAME"], "DEFI", {}, None, policy)
     assert explain_vetoes([], "DEFI", {}, 5, policy) == ""
-
-
-@pytest.mark.parametrize(
-    ("current", "target", "expected"),
-    [
-        (24_000, 36_000, "Raised by a half: $24,000 -> $36,000."),
-        (24_000, 20_000, "Cut by a sixth: $24,000 -> $20,000."),
-        (10_000, 8_765.43, "Cut by 12.3%: $10,000 -> $8,765.43."),
-        (0, 1_200.5, "Bought: $0 -> $1,200.50."),
-        (5_000, 5_000, "Held at $5,000."),
-        (100.01, 75.01, "Cut by a quarter: $100.01 -> $75.01."),  # to the cent: 25.0025 is 25.00
-    ],
-)
-def test_the_money_is_said_in_words_and_dollars(policy, current, target, expected):
-    assert explain_money("L1: X.", current, target, [], policy) == f"L1: X. {expected}"
-
-
-def test_every_reason_code_has_words(policy):
-    said = [code for code in ALL_CODES if code not in ("SPREAD_VETO", "SINGLE_NAME")]
-    assert set(said) == _CODES.keys()
-    for code in said:
-        text = explain_money("", 1, 1, [code], policy)
-        assert "{" not in text
-        assert code not in text
-
-
-def test_a_code_without_words_is_printed_as_it_is(policy):
-    assert explain_money("S.", 1, 1, ["A_NEW_CODE"], policy) == "S. Held at $1. A_NEW_CODE."
-
-
-def test_vetoes_are_not_said_a_second_time_with_the_money(policy):
-    assert explain_money("S.", 1, 1, ["SPREAD_VETO", "SINGLE_NAME"], policy) == "S. Held at $1."
-
-
-def test_the_bounds_in_the_words_come_from_the_policy():
-    policy = parse_policy({"limits": {"turnover_cap": "1/8", "tilt_cap": "2"}})
-    text = explain_money("S.", 100, 90, ["TURNOVER_CAP", "TILT_CAP"], policy)
-    assert "turnover cap of 12.5% of the sleeve" in text
-    assert "bounded by 200% of its strategic weight" in text

@@ -1,0 +1,76 @@
+{{ config(
+  materialized='incremental', incremental_strategy='delete+insert', unique_key=['exchange', 'symbol', 'date']
+) }}
+{%- set since = first_touched_day('candles') %}
+
+with touched as (
+  {{ touched_days('candles') }}
+),
+
+marks as (
+  select
+    exchange,
+    symbol,
+    timeframe,
+    opened_at,
+    close,
+    ingested_at
+  from {{ ref('stg_futures_ohlcv') }} as futures
+  where
+    price_type = 'mark'
+    and {{ is_recent('futures', 'opened_at', since) }}
+    and {{ is_touched('futures', 'cast(futures.opened_at as date)') }}
+),
+
+indexes as (
+  select
+    exchange,
+    symbol,
+    timeframe,
+    opened_at,
+    nullif(close, 0) as close,
+    ingested_at
+  from {{ ref('stg_futures_ohlcv') }} as futures
+  where price_type = 'index' and {{ is_recent('futures', 'opened_at', since) }}
+),
+
+per_timeframe as (
+  select
+    marks.exchange,
+    marks.symbol,
+    marks.timeframe,
+    cast(marks.opened_at as date) as date,
+    count(marks.close / indexes.close) as pair_count,
+    {{ exact_sum('marks.close / indexes.close - 1', 18) }} as basis_sum,
+    max(greatest(marks.ingested_at, indexes.ingested_at)) as ingested_at
+  from marks
+  inner join indexes
+    on
+      marks.exchange = indexes.exchange
+      and marks.symbol = indexes.symbol
+      and marks.timeframe = indexes.timeframe
+      and marks.opened_at = indexes.opened_at
+  group by marks.exchange, marks.symbol, marks.timeframe, cast(marks.opened_at as date)
+),
+
+timed as (
+  select
+    *,
+    {{ timeframe_hours('timeframe') }} as candle_hours
+  from per_timeframe
+  where pair_count > 0
+)
+
+select
+  exchange,
+  symbol,
+  date,
+  timeframe,
+  basis_sum / pair_count as mark_index_basis_frac,
+  ingested_at,
+  '{{ rules_fingerprint() }}' as rules_fingerprint
+from timed
+where candle_hours <= 24
+qualify row_number() over (
+  partition by exchange, symbol, date order by pair_count * candle_hours desc, candle_hours desc
+) = 1

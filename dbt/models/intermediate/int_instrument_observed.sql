@@ -1,0 +1,236 @@
+with days as (
+  select
+    exchange,
+    symbol,
+    date
+  from {{ ref('int_candle_daily') }}
+  union
+  select
+    exchange,
+    symbol,
+    date
+  from {{ ref('int_funding_daily') }}
+  union
+  select
+    exchange,
+    symbol,
+    date
+  from {{ ref('int_open_interest_daily') }}
+  union
+  -- The day after an observation, on which it may be carried.
+  select
+    exchange,
+    symbol,
+    {{ plus_days('date', 1) }} as date
+  from {{ ref('int_open_interest_daily') }}
+),
+
+-- A symbol that no exchange lists any more still says what it is: BASE/QUOTE:SETTLE-EXPIRY.
+symbols as (
+  select distinct
+    exchange,
+    symbol,
+    {{ dbt.split_part('symbol', "'/'", 1) }} as base,
+    {{ dbt.split_part(dbt.split_part('symbol', "'/'", 2), "':'", 1) }} as quote,
+    {{ dbt.split_part('symbol', "':'", 2) }} as settle
+  from days
+),
+
+described as (
+  select
+    symbols.exchange,
+    symbols.symbol,
+    coalesce(listed.base, symbols.base) as base,
+    coalesce(
+      listed.market_type,
+      case when symbols.settle = '' then 'spot' when symbols.settle like '%-%' then 'dated' else 'perpetual' end
+    ) as market_type,
+    coalesce(listed.is_linear, {{ dbt.split_part('symbols.settle', "'-'", 1) }} <> symbols.base) as is_linear,
+    listed.contract_size,
+    coalesce(listed.contract_multiplier, 1) as contract_multiplier,
+    listed.expiry_at
+  from symbols
+  left join {{ ref('stg_instruments') }} as listed
+    on symbols.exchange = listed.exchange and symbols.symbol = listed.symbol
+  where coalesce(listed.quote, symbols.quote) in ('USD', 'USDT', 'USDC')
+),
+
+joined as (
+  select
+    days.date,
+    days.exchange,
+    days.symbol,
+    coalesce(renamed.asset, described.base) as asset,
+    described.market_type,
+    described.is_linear,
+    described.contract_size,
+    described.expiry_at,
+    coalesce(renamed.multiplier * renamed.ratio, described.contract_multiplier) as coins_per_unit,
+    candle.close_usd as unit_close_usd,
+    case when candle.volume_hours >= {{ var('metrics_volume_min_hours') }} then candle.volume_usd end as volume_usd,
+    case
+      when funding.hours_sum >= {{ var('metrics_funding_min_hours') }}
+        then 1e4 * 8 * funding.rate_sum / funding.hours_sum
+    end as funding_8h_bps,
+    basis.mark_index_basis_frac,
+    oi.open_interest_contracts,
+    oi.open_interest_base,
+    oi.open_interest_usd,
+    candle.last_closed_at,
+    funding.last_settled_at,
+    oi.last_observed_at
+  from days
+  inner join {{ ref('int_calendar') }} as calendar
+    on days.date = calendar.date
+  inner join described
+    on days.exchange = described.exchange and days.symbol = described.symbol
+  left join {{ ref('asset_symbols') }} as renamed
+    on
+      described.base = renamed.base
+      and days.date >= renamed.valid_from
+      and (days.date < renamed.valid_to or renamed.valid_to is null)
+  left join {{ ref('int_candle_daily') }} as candle
+    on days.exchange = candle.exchange and days.symbol = candle.symbol and days.date = candle.date
+  left join {{ ref('int_basis_daily') }} as basis
+    on days.exchange = basis.exchange and days.symbol = basis.symbol and days.date = basis.date
+  left join {{ ref('int_funding_daily') }} as funding
+    on days.exchange = funding.exchange and days.symbol = funding.symbol and days.date = funding.date
+  left join {{ ref('int_open_interest_daily') }} as oi
+    on days.exchange = oi.exchange and days.symbol = oi.symbol and days.date = oi.date
+),
+
+facts as (
+  select
+    *,
+    unit_close_usd / coins_per_unit as close_usd
+  from joined
+),
+
+exchange_prices as (
+  select
+    date,
+    asset,
+    exchange,
+    {{ median('close_usd') }} as close_usd
+  from facts
+  where market_type = 'perpetual' and close_usd is not null
+  group by date, asset, exchange
+),
+
+-- Only where the prices are this far apart can one of them depart from the median of the others.
+dispersed as (
+  select
+    date,
+    asset,
+    {{ median('close_usd') }} as median_close_usd
+  from exchange_prices
+  group by date, asset
+  having count(*) >= 3 and max(close_usd) > min(close_usd) * (1 + {{ var('data_price_jump') }})
+),
+
+-- Compared with the median of all, too: of three exchanges with one wrong price, the median of the others is half
+-- wrong for the two that are right.
+departed as (
+  select
+    own.date,
+    own.asset,
+    own.exchange
+  from dispersed
+  inner join exchange_prices as own
+    on dispersed.date = own.date and dispersed.asset = own.asset
+  inner join exchange_prices as other
+    on own.date = other.date and own.asset = other.asset and own.exchange <> other.exchange
+  group by own.date, own.asset, own.exchange, own.close_usd, dispersed.median_close_usd
+  having
+    {{ rounded('abs(own.close_usd / ' ~ median('other.close_usd') ~ ' - 1)') }} > {{ var('data_price_jump') }}
+    and {{ rounded('abs(own.close_usd / dispersed.median_close_usd - 1)') }} > {{ var('data_price_jump') }}
+),
+
+newest_rows as (
+  select
+    date,
+    asset,
+    exchange,
+    max(max({{ latest_known(['last_closed_at', 'last_settled_at', 'last_observed_at']) }})) over (
+      partition by asset, exchange order by date
+    ) as newest_row_at
+  from facts
+  group by date, asset, exchange
+),
+
+flagged as (
+  select
+    facts.*,
+    departed.date is not null as is_price_departed,
+    coalesce(
+      newest_rows.newest_row_at
+      < {{ plus_minutes(decision_instant('facts.date'), -60 * var('data_stale_exchange_hours')) }},
+      false
+    ) as is_outdated
+  from facts
+  left join departed
+    on facts.date = departed.date and facts.asset = departed.asset and facts.exchange = departed.exchange
+  left join newest_rows
+    on facts.date = newest_rows.date and facts.asset = newest_rows.asset and facts.exchange = newest_rows.exchange
+),
+
+asset_prices as (
+  select
+    date,
+    asset,
+    {{ median('close_usd') }} as close_usd
+  from flagged
+  where market_type = 'perpetual' and not is_price_departed and not is_outdated
+  group by date, asset
+),
+
+priced as (
+  select
+    flagged.*,
+    asset_prices.close_usd as asset_close_usd,
+    coalesce(flagged.close_usd, asset_prices.close_usd) as price_usd
+  from flagged
+  left join asset_prices
+    on flagged.date = asset_prices.date and flagged.asset = asset_prices.asset
+),
+
+counted as (
+  select
+    *,
+    case
+      when market_type <> 'perpetual' then null
+      when is_linear
+        then coalesce(
+          open_interest_base * coins_per_unit,
+          open_interest_contracts * contract_size * coins_per_unit,
+          open_interest_usd / price_usd
+        )
+      else coalesce(
+        coalesce(open_interest_contracts * contract_size, open_interest_usd) / price_usd,
+        open_interest_base * coins_per_unit
+      )
+    end as coins
+  from priced
+)
+
+-- Zero is no reading: nobody holds a listed perpetual only for an instant, and a step from zero has no ratio.
+select
+  date,
+  exchange,
+  symbol,
+  asset,
+  market_type,
+  expiry_at,
+  is_price_departed,
+  is_outdated,
+  close_usd,
+  price_usd,
+  asset_close_usd,
+  volume_usd,
+  funding_8h_bps,
+  mark_index_basis_frac,
+  case when coins > 0 then coins end as observed_base,
+  last_closed_at,
+  last_settled_at,
+  last_observed_at
+from counted

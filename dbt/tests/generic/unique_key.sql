@@ -1,0 +1,13 @@
+{#- Every key column is known and no key appears twice. -#}
+{% test unique_key(model, columns) %}
+select
+  {{ columns | join(',\n  ') }},
+  count(*) as rows_with_key
+from {{ model }}
+group by {{ columns | join(', ') }}
+having
+  count(*) > 1
+  {%- for column in columns %}
+  or {{ column }} is null
+  {%- endfor %}
+{% endtest %}

@@ -1,0 +1,106 @@
+"""What the exchanges say: one asset per exchange that reads it, one per table that it fills."""
+
+import dagster as dg
+
+from pipelines.partitions import DAILY, ONE_RUN, partition_days
+from pipelines.raw.checks import border_checks, evaluate_border
+from pipelines.resources import Exchanges, PipelineWarehouse, RunSettings
+from pipelines.settings import SUPPORTED_EXCHANGES
+from warehouse.contracts import FACTS
+
+GROUP = "raw"
+TABLE_MEANINGS = {
+    "instruments": "What each exchange lists: one row per (exchange, symbol) and change.",
+    "spot_ohlcv": "Closed spot candles: one row per (exchange, symbol, timeframe, opened_at) and revision.",
+    "futures_ohlcv": "Closed futures candles of last, mark and index prices, perpetual and dated.",
+    "funding_rates": "Funding as settled, decimal per settlement: one row per (exchange, symbol, settled_at).",
+    "open_interest": "Open interest in the units each exchange publishes, every contract counted once.",
+}
+
+
+def exchange_key(exchange: str) -> dg.AssetKey:
+    """The asset that stands for reading one exchange."""
+    return dg.AssetKey([GROUP, exchange])
+
+
+def _exchange_asset(exchange: str) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=exchange_key(exchange),
+        group_name=GROUP,
+        kinds={"ccxt", "duckdb"},
+        owners=["team:data"],
+        partitions_def=DAILY,
+        backfill_policy=ONE_RUN,
+        description=(
+            f"What {exchange} said: instruments, candles, funding and open interest, appended to the raw tables. "
+            "Rows that break a rule go to raw.quarantine; every request series leaves a line in raw.load_batches. "
+            "An exchange that cannot be reached does not stop the others."
+        ),
+    )
+    def read_exchange(
+        context: dg.AssetExecutionContext, settings: RunSettings, exchanges: Exchanges
+    ) -> dg.MaterializeResult:
+        selected = [name for name in settings.load().exchanges if exchange_key(name) in _selected(context)]
+        if exchange not in selected:
+            return dg.MaterializeResult(metadata={"skipped": f"{exchange} is not among this run's exchanges"})
+        session = exchanges.session(context.run_id, tuple(selected), *partition_days(context))
+        report = session.report(exchange)
+        if report.blocked is not None:
+            context.log.error(report.blocked)
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": report.rows_written,
+                "window": " to ".join(moment.isoformat(sep=" ") for moment in session.window),
+                "requests": report.requests,
+                "rows_received": report.rows_received,
+                "rows_quarantined": report.rows_quarantined,
+                "series": {
+                    f"{dataset} {status}": n for (dataset, status), n in sorted(report.statuses.items())
+                },
+                "failures": report.failures,
+                "holes": [f"{symbol}: {gap.after} to {gap.before}" for symbol, gap in report.gaps],
+                **({"blocked": report.blocked} if report.blocked else {}),
+            }
+        )
+
+    return read_exchange
+
+
+def _selected(context: dg.AssetExecutionContext) -> set[dg.AssetKey]:
+    """The assets of this run: all of the job's unless a part was chosen."""
+    chosen = context.run.asset_selection
+    return set(chosen) if chosen else {exchange_key(name) for name in SUPPORTED_EXCHANGES}
+
+
+@dg.multi_asset(
+    name="raw_tables",
+    specs=[
+        dg.AssetSpec(
+            dg.AssetKey([GROUP, table.name]),
+            group_name=GROUP,
+            kinds={"duckdb"},
+            owners=["team:data"],
+            deps=[exchange_key(exchange) for exchange in SUPPORTED_EXCHANGES],
+            description=TABLE_MEANINGS[table.name],
+        )
+        for table in FACTS
+    ],
+    check_specs=border_checks(),
+)
+def raw_tables(
+    context: dg.AssetExecutionContext,
+    settings: RunSettings,
+    warehouse: PipelineWarehouse,
+    exchanges: Exchanges,
+):
+    """The border from the exchanges into the warehouse: what arrived is checked before anything reads it."""
+    exchanges.close()
+    outcome = evaluate_border(context.run_id, settings.load(), settings.load_policy(), warehouse.files)
+    for table in FACTS:
+        yield dg.MaterializeResult(
+            asset_key=[GROUP, table.name], metadata={"dagster/row_count": outcome.row_counts[table.name]}
+        )
+    yield from outcome.results
+
+
+ASSETS = [*(_exchange_asset(exchange) for exchange in SUPPORTED_EXCHANGES), raw_tables]

@@ -1,0 +1,50 @@
+"""The dbt project as assets: one call of dbt a run builds and tests staging, intermediate models and marts."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
+
+from pipelines.progress import report
+from pipelines.resources import PipelineWarehouse, RunSettings
+from pipelines.settings import DBT_DIRECTORY, child_environment
+from pipelines.transform.project import build_arguments, dbt_executable, manifest_path
+
+
+class ModelNames(DagsterDbtTranslator):
+    """Assets are named and grouped by where their table stands in the warehouse."""
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        """`schema/table`; a source has the key of the asset that fills it."""
+        if dbt_resource_props["resource_type"] in ("model", "seed"):
+            return dg.AssetKey([dbt_resource_props["schema"], dbt_resource_props["name"]])
+        return super().get_asset_key(dbt_resource_props)
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """The schema: staging, intermediate, marts or seeds."""
+        return dbt_resource_props["schema"]
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
+        """One team owns the SQL."""
+        return ["team:data"]
+
+
+@dbt_assets(name="marts", manifest=manifest_path(), dagster_dbt_translator=ModelNames(), exclude="resource_type:unit_test")
+def dbt_models(
+    context: dg.AssetExecutionContext, settings: RunSettings, warehouse: PipelineWarehouse
+) -> Iterator[Any]:
+    """Raw facts to marts, with every contract and test of the dbt project."""
+    report("marts", "dbt build")
+    dbt = DbtCliResource(
+        project_dir=str(DBT_DIRECTORY), profiles_dir=str(DBT_DIRECTORY), dbt_executable=dbt_executable()
+    )
+    environment = child_environment(ROTATION_BUILD_PATH=str(warehouse.files.build_path.resolve()))
+    done = 0
+    for event in dbt.cli(build_arguments(settings.load_policy()), context=context, env=environment).stream():
+        done += 1
+        report("marts", "dbt build", done)
+        yield event
+
+
+ASSETS = [dbt_models]

@@ -1,0 +1,152 @@
+"""Funding and open interest of the simulated market: when, in which units, and that they follow leverage."""
+
+from datetime import UTC, datetime
+from functools import cache
+
+import numpy as np
+import pytest
+
+from pipelines.local_exchange.market import DAY_MS, HOUR_MS
+from pipelines.local_exchange.simulation import SimulatedMarket
+from pipelines.local_exchange.simulation.series import FUNDING_CAP, settled_rate
+
+NOW_MS = int(datetime(2026, 11, 22, 11, 17, tzinfo=UTC).timestamp()) * 1000
+SINCE_MS = NOW_MS - 300 * DAY_MS
+
+
+@cache
+def market(now_ms: int = NOW_MS) -> SimulatedMarket:
+    return SimulatedMarket(7, now_ms)
+
+
+def utc_ms(*parts: int) -> int:
+    return int(datetime(*parts, tzinfo=UTC).timestamp()) * 1000
+
+
+@pytest.mark.parametrize(
+    ("symbol", "hours"), [("BTC/USDT:USDT", 8), ("FET/USDT:USDT", 4), ("1000FLOKI/USDT:USDT", 1)]
+)
+@pytest.mark.parametrize("exchange", ["binance", "bybit"])
+def test_settlements_stand_on_their_intervals_grid(exchange, symbol, hours):
+    start, end = utc_ms(2026, 10, 1), utc_ms(2026, 10, 11)
+    settled = market().settlements(exchange, symbol, start, end).settled_ms
+    assert settled.tolist() == list(range(start, end + 1, hours * HOUR_MS))
+    listing = next(each for each in market().listings(exchange) if each.symbol == symbol)
+    assert listing.funding_interval_hours == hours
+
+
+def test_an_interval_change_takes_effect_at_its_instant_and_ends_again():
+    # SUI is settled every 4 hours from 2026-09-21 to 2026-10-19, every 8 hours before and after.
+    change, back = utc_ms(2026, 9, 21), utc_ms(2026, 10, 19)
+    window = change - DAY_MS, back + DAY_MS
+    settled = market().settlements("binance", "SUI/USDT:USDT", *window).settled_ms
+    expected = [
+        *range(window[0], change + 1, 8 * HOUR_MS),
+        *range(change + 4 * HOUR_MS, back + 1, 4 * HOUR_MS),
+        *range(back + 8 * HOUR_MS, window[1] + 1, 8 * HOUR_MS),
+    ]
+    assert settled.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("now", "hours"), [((2026, 9, 20, 23, 30), 8), ((2026, 9, 21), 4), ((2026, 10, 18, 23), 4)]
+)
+def test_the_announced_interval_is_that_of_the_next_settlement(now, hours):
+    listings = market(utc_ms(*now)).listings("bybit")
+    sui = next(each for each in listings if each.symbol == "SUI/USDT:USDT")
+    assert sui.funding_interval_hours == hours
+
+
+def test_four_hourly_rates_are_half_as_large_for_the_same_funding():
+    # 1 bp per 8 h = 0.5 bp per 4 h
+    assert settled_rate(np.array([1.0, 1.0, 1.0]), np.array([8, 4, 1])).tolist() == [1e-4, 5e-5, 1.25e-5]
+
+
+def test_funding_is_clamped():
+    rates = settled_rate(np.array([500.0, -500.0]), np.array([8, 8]))
+    assert rates.tolist() == [FUNDING_CAP, -FUNDING_CAP]
+    assert np.abs(market().settlements("binance", "1000PEPE/USDT:USDT", 0, NOW_MS).funding_rate).max() < 0.04
+
+
+def test_the_settlements_mark_price_is_the_mark_candles_close():
+    known = market().settlements("binance", "SOL/USDT:USDT", NOW_MS - 5 * DAY_MS, NOW_MS)
+    marks = market().candles("binance", "SOL/USDT:USDT", "mark", "1h", NOW_MS - 6 * DAY_MS, NOW_MS)
+    close_at = dict(zip((marks.opened_ms + HOUR_MS).tolist(), marks.close.tolist(), strict=True))
+    assert len(known.mark_price) == 15
+    assert known.mark_price.tolist() == [close_at[stamp] for stamp in known.settled_ms.tolist()]
+
+
+def test_the_forecast_comes_true_when_the_interval_is_over():
+    # One minute before 16:00 seven of eight hours are known, so forecast and settlement are near each other.
+    before, settled = utc_ms(2026, 11, 20, 15, 59), utc_ms(2026, 11, 20, 16)
+    rate, due_ms = market(before).predicted_funding("binance", "BTC/USDT:USDT")
+    actual = market().settlements("binance", "BTC/USDT:USDT", settled, settled).funding_rate
+    assert due_ms == settled
+    assert rate == pytest.approx(actual[0], abs=2e-5)
+    assert rate != actual[0]
+
+
+def test_right_after_a_settlement_the_next_one_is_a_whole_interval_away():
+    now = utc_ms(2026, 11, 20, 16)
+    assert market(now).predicted_funding("bybit", "BTC/USDT:USDT")[1] == now + 8 * HOUR_MS
+    assert market(now).predicted_funding("bybit", "1000FLOKI/USDT:USDT")[1] == now + HOUR_MS
+    assert market(utc_ms(2026, 10, 18, 23)).predicted_funding("bybit", "SUI/USDT:USDT")[1] == utc_ms(
+        2026, 10, 19
+    )
+
+
+def test_only_perpetuals_that_trade_have_a_next_settlement():
+    for symbol in ("BTC/USDT", "BTC/USDT:USDT-261225", "MKR/USDT:USDT"):
+        with pytest.raises(ValueError, match="no next settlement"):
+            market().predicted_funding("binance", symbol)
+    assert not len(market().settlements("binance", "BTC/USDT", 0, NOW_MS).settled_ms)
+
+
+def test_open_interest_of_an_inverse_contract_is_whole_contracts_of_its_usd_size():
+    for exchange, size in (("binance", 100.0), ("bybit", 1.0)):
+        known = market().open_interest(exchange, "BTC/USD:BTC", "1d", SINCE_MS, NOW_MS)
+        mark = market().candles(exchange, "BTC/USD:BTC", "mark", "1h", SINCE_MS, NOW_MS)
+        assert (known.contracts == np.round(known.contracts)).all()
+        assert (known.usd == known.contracts * size).all()
+        close_at = dict(zip((mark.opened_ms + HOUR_MS).tolist(), mark.close.tolist(), strict=True))
+        price = np.array([close_at[stamp] for stamp in known.observed_ms.tolist()[1:]])
+        assert known.base[1:] == pytest.approx(known.usd[1:] / price)
+
+
+def test_open_interest_of_a_linear_contract_is_in_its_own_base():
+    known = market().open_interest("binance", "1000PEPE/USDT:USDT", "1h", NOW_MS - DAY_MS, NOW_MS)
+    mark = market().candles("binance", "1000PEPE/USDT:USDT", "mark", "1h", NOW_MS - DAY_MS, NOW_MS)
+    assert known.usd[-1] == pytest.approx(known.base[-1] * mark.close[-2])  # the hour that has closed
+    assert np.isnan(known.contracts).all()
+    assert 1e7 < known.usd[-1] < 1e10
+
+
+@pytest.mark.parametrize(("period", "hours"), [("1h", 1), ("4h", 4), ("1d", 24)])
+def test_open_interest_stands_on_the_periods_grid(period, hours):
+    start, end = utc_ms(2026, 11, 1), utc_ms(2026, 11, 11)
+    observed = market().open_interest("bybit", "BTC/USDT:USDT", period, start, end).observed_ms
+    assert observed.tolist() == list(range(start, end + 1, hours * HOUR_MS))
+
+
+def test_spot_has_no_open_interest_and_an_unknown_period_is_refused():
+    assert not len(market().open_interest("binance", "BTC/USDT", "1h", 0, NOW_MS).base)
+    with pytest.raises(ValueError, match="is not a period"):
+        market().open_interest("binance", "BTC/USDT:USDT", "5m", 0, NOW_MS)
+
+
+def test_open_interest_is_high_when_longs_pay_most():
+    # The sector's leverage drives both: coins of open interest where funding is above 3 bp, against below 1 bp.
+    settled = market().settlements("binance", "LINK/USDT:USDT", 0, NOW_MS)
+    known = market().open_interest("binance", "LINK/USDT:USDT", "1h", 0, NOW_MS)
+    base_at = dict(zip(known.observed_ms.tolist(), known.base.tolist(), strict=True))
+    base = np.array([base_at[stamp] for stamp in settled.settled_ms.tolist()])
+    hot, cold = settled.funding_rate >= 3e-4, settled.funding_rate <= 1e-4
+    assert min(hot.sum(), cold.sum()) > 100
+    assert base[hot].mean() > 1.3 * base[cold].mean()
+
+
+def test_a_coin_margined_and_a_linear_contract_pay_alike():
+    linear = market().settlements("binance", "BTC/USDT:USDT", SINCE_MS, NOW_MS).funding_rate
+    inverse = market().settlements("binance", "BTC/USD:BTC", SINCE_MS, NOW_MS).funding_rate
+    assert np.corrcoef(linear, inverse)[0, 1] > 0.95
+    assert (linear != inverse).any()
