@@ -141,3 +141,11 @@
 {% macro duckdb__latest_known(expressions) -%}
   greatest({{ expressions | join(', ') }})
 {%- endmacro %}
+
+{#- Name of the median function, where a macro takes a function. -#}
+{% macro median_function() -%}
+  {{ adapter.dispatch('median_function', 'rotation')() }}
+{%- endmacro %}
+{% macro duckdb__median_function() -%}
+  median
+{%- endmacro %}

@@ -40,3 +40,8 @@
   {%- endfor %}
   end
 {%- endmacro %}
+
+{#- A share as whole percent, rounded down, for a sentence. -#}
+{% macro percent_text(share) -%}
+  cast(cast(floor(100 * {{ share }}) as integer) as varchar) || '%'
+{%- endmacro %}

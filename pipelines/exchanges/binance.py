@@ -48,7 +48,7 @@ class Binance(WireAdapter):
         )
 
     async def open_interest(self, symbol: str, period: str, start: datetime, end: datetime) -> port.Fetched:
-        """See `port.Adapter`; what is older than the exchange keeps comes back as an absence, with the reason."""
+        """See `port.Adapter`; what is older than the exchange keeps comes back as an absence."""
         if self._keeps_old_open_interest:
             try:
                 return await super().open_interest(symbol, period, start, end)
@@ -92,7 +92,7 @@ class Binance(WireAdapter):
 
         def ask(low: int, high: int) -> Request:
             if not market["inverse"]:
-                # Open-ended: one request then finds a coin's first candle, however long after `low` it was listed.
+                # Open-ended: one request then finds a coin's first candle, however late it was listed.
                 limit = min(-(-(high - low) // step), page)
                 params = {**who, "interval": timeframe, "startTime": low, "limit": limit}
                 return Request(endpoint, params, low, high)
@@ -117,7 +117,7 @@ class Binance(WireAdapter):
         if market["linear"]:
             endpoint, who = "fapiDataGetOpenInterestHist", {"symbol": market["id"]}
         else:
-            # ccxt's unified call asks for pair=BTCUSD_PERP of the current quarter here, which is another contract.
+            # ccxt's unified call asks for BTCUSD_PERP of the current quarter, which is another contract.
             kind = market["info"].get("contractType", "PERPETUAL")
             endpoint, who = "dapiDataGetOpenInterestHist", {"pair": _pair(market), "contractType": kind}
 

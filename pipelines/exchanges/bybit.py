@@ -19,8 +19,8 @@ _ENDPOINTS = {
     "index": "publicGetV5MarketIndexPriceKline",
 }
 _CANDLE_INTERVALS = {
-    "1m": "1", "3m": "3", "5m": "5", "15m": "15", "30m": "30", "1h": "60", "2h": "120", "4h": "240", "6h": "360",
-    "12h": "720", "1d": "D",
+    "1m": "1", "3m": "3", "5m": "5", "15m": "15", "30m": "30", "1h": "60", "2h": "120", "4h": "240",
+    "6h": "360", "12h": "720", "1d": "D",
 }  # fmt: skip
 _PERIODS = {"5m": "5min", "15m": "15min", "30m": "30min", "1h": "1h", "4h": "4h", "1d": "1d"}
 _USD_PER_INVERSE_CONTRACT = 1.0
@@ -56,12 +56,11 @@ class Bybit(WireAdapter):
         return _OPEN_INTEREST
 
     def _ask_candles(self, market: Market, price_type: str, timeframe: str, step: int) -> Ask:
-        interval = _CANDLE_INTERVALS.get(timeframe)
-        if interval is None:
-            raise ValueError(
-                f"bybit has no {timeframe} candles; choose one of {', '.join(_CANDLE_INTERVALS)}"
-            )
-        who = {"category": _category(market), "symbol": market["id"], "interval": interval}
+        who = {
+            "category": _category(market),
+            "symbol": market["id"],
+            "interval": _CANDLE_INTERVALS[timeframe],
+        }
 
         def ask(low: int, high: int) -> Request:
             limit = min(-(-(high - low) // step), capabilities.BYBIT.candle_page)
@@ -75,8 +74,8 @@ class Bybit(WireAdapter):
         who = {"category": _category(market), "symbol": market["id"]}
 
         def ask(low: int, high: int) -> Request:
-            # An end alone is what the exchange documents for "the newest before"; a start alone is an error, and
-            # ccxt's window of both assumes today's interval, which was another one before.
+            # An end alone is what the exchange documents for "the newest before"; a start alone is an error,
+            # and ccxt's window of both assumes today's interval, which was another one before.
             limit = min(-(-(high - low) // HOUR_MS) + 1, capabilities.BYBIT.funding_page)
             return Request(
                 "publicGetV5MarketFundingHistory", {**who, "endTime": high - 1, "limit": limit}, low, high

@@ -15,10 +15,11 @@ class Capabilities:
         exchange: ccxt's name of the exchange.
         market_types: Of `spot`, `perpetual`, `dated`.
         price_types: Of `last`, `mark`, `index`, for futures candles.
+        timeframes: Candles that may be asked for.
         candle_page: Most candles in one reply.
         funding_page: Most funding settlements in one reply.
         open_interest_page: Most rows of open interest history in one reply; 0 where there is no history.
-        open_interest_history_days: How far back open interest is served; None: as far as the exchange keeps it.
+        open_interest_history_days: How far back open interest is served; None: as far as it is kept.
         open_interest_periods: Periods of open interest history that may be asked for.
         absences: What is not offered, by dataset or `dataset/price_type`, with the reason.
     """
@@ -26,6 +27,7 @@ class Capabilities:
     exchange: str
     market_types: tuple[str, ...]
     price_types: tuple[str, ...]
+    timeframes: tuple[str, ...]
     candle_page: int
     funding_page: int
     open_interest_page: int
@@ -33,15 +35,20 @@ class Capabilities:
     open_interest_periods: tuple[str, ...]
     absences: dict[str, str] = field(default_factory=dict)
 
-    def absence(self, dataset: str, price_type: str | None = None) -> str | None:
-        """Why `dataset` (for that price type) is not offered, or None when it is."""
-        return self.absences.get(dataset) or self.absences.get(f"{dataset}/{price_type}")
+    def absence(self, dataset: str, price_type: str | None, timeframe: str | None) -> str | None:
+        """Why `dataset`, for that price type and timeframe, is not offered; None when it is."""
+        stated = self.absences.get(dataset) or self.absences.get(f"{dataset}/{price_type}")
+        offered = self.open_interest_periods if dataset == "open_interest" else self.timeframes
+        if stated is None and timeframe is not None and timeframe not in offered:
+            return f"{self.exchange} has no {timeframe} rows of it; it has {', '.join(offered)}"
+        return stated
 
 
 BINANCE = Capabilities(
     exchange="binance",
     market_types=("spot", "perpetual", "dated"),
     price_types=("last", "mark", "index"),
+    timeframes=("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d"),
     candle_page=1000,
     funding_page=1000,
     open_interest_page=500,
@@ -52,6 +59,7 @@ BYBIT = Capabilities(
     exchange="bybit",
     market_types=("spot", "perpetual", "dated"),
     price_types=("last", "mark", "index"),
+    timeframes=("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d"),
     candle_page=1000,
     funding_page=200,
     open_interest_page=200,

@@ -54,8 +54,8 @@ async def open_client(
 
     Args:
         exchange: ccxt's name, for example `binance`.
-        base_url: Send every request to this server as `<base_url>/<host of the exchange>/<path>`; None: to the
-            exchange itself. Everything else is the same.
+        base_url: Send every request to this server as `<base_url>/<host of the exchange>/<path>`; None:
+            to the exchange itself. Everything else is the same.
         now_ms: What time it is, in milliseconds; None: the computer's clock.
         rate_limit: Keep to the exchange's limits, as ccxt knows them.
         timeout_s: Give up on a reply after that many seconds.

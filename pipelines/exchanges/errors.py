@@ -1,8 +1,8 @@
 """What an exchange's error means, whether to ask again, and what a person can do about it.
 
-ccxt's class alone does not say it: a country block of Bybit arrives as RateLimitExceeded, a rate limit of MEXC
-as plain ExchangeError. So the reply's status and body are looked at first, and the class last. The same rows
-are the table in `docs/exchanges.md`.
+ccxt's class alone does not say it: a country block of Bybit arrives as RateLimitExceeded, a rate limit of
+MEXC as plain ExchangeError. So the reply's status and body are looked at first, and the class last. The same
+rows are the table in `docs/exchanges.md`.
 """
 
 import re
@@ -55,8 +55,15 @@ _SLOWER = "nothing, it is asked again more slowly; if it persists, let no other 
 _DELISTED = "nothing if it was delisted; else check its base in dbt/seeds/asset_symbols.csv"
 _WAIT = "nothing, it is asked again; if it persists, see the exchange's status page and run again later"
 
+
+def _code(name: str, number: int) -> str:
+    return rf'"{name}"\s*:\s*"?{number}\b'
+
+
 RULES: tuple[Rule, ...] = (
-    Rule("blocked", "this address is banned for asking too often", "wait before the next run", statuses=(418,)),
+    Rule(
+        "blocked", "this address is banned for asking too often", "wait before the next run", statuses=(418,),
+    ),
     Rule("blocked", "the exchange does not serve this country", _COUNTRY, statuses=(451,)),
     Rule(
         "blocked", "the exchange does not serve this country", _COUNTRY,
@@ -66,16 +73,17 @@ RULES: tuple[Rule, ...] = (
         "retryable", "too many requests from this address", _SLOWER,
         exchange="bybit", statuses=(403,), body="too frequent", wait_s=600,
     ),
-    Rule("blocked", "this address is banned", _COUNTRY, exchange="bybit", body=r'"?retCode"?\s*:\s*"?10009\b'),
+    Rule("blocked", "this address is banned", _COUNTRY, exchange="bybit", body=_code("retCode", 10009)),
     Rule("blocked", "the exchange refuses this address", _COUNTRY, statuses=(403,)),
     Rule("retryable", "too many requests", _SLOWER, statuses=(429,)),
-    Rule("retryable", "too many requests", _SLOWER, exchange="bybit", body=r'"?retCode"?\s*:\s*"?10006\b'),
+    Rule("retryable", "too many requests", _SLOWER, exchange="bybit", body=_code("retCode", 10006)),
     Rule("retryable", "too many requests", _SLOWER, exchange="bingx", body=r"\b100410\b"),
     Rule("retryable", "too many requests", _SLOWER, exchange="weex", body=r"-1003\b"),
-    Rule("retryable", "too many requests", _SLOWER, exchange="mexc", body=r'"?code"?\s*:\s*"?(510|429)\b'),
+    Rule("retryable", "too many requests", _SLOWER, exchange="mexc", body=_code("code", 510)),
     Rule(
         "history_refused", "the exchange does not keep history that far back",
-        "nothing, the older part is recorded as absent", exchange="binance", body=r"-1130\b.*startTime|startTime.*-1130\b",
+        "nothing, the older part is recorded as absent",
+        exchange="binance", body=r"-1130\b.*startTime|startTime.*-1130\b",
     ),
     Rule("bad_symbol", "the exchange does not list this symbol", _DELISTED, classes=("BadSymbol",)),
     Rule(
@@ -83,9 +91,15 @@ RULES: tuple[Rule, ...] = (
         exchange="bybit", body="symbol invalid|not supported symbols",
     ),
     Rule("bad_symbol", "the symbol is offline", _DELISTED, exchange="bingx", body=r"\b109415\b"),
-    Rule("bad_symbol", "the exchange does not list this symbol", _DELISTED, exchange="mexc", body=r'"?code"?\s*:\s*"?1001\b'),
+    Rule(
+        "bad_symbol", "the exchange does not list this symbol", _DELISTED,
+        exchange="mexc", body=_code("code", 1001),
+    ),
     Rule("retryable", "the exchange is down or under maintenance", _WAIT, statuses=(*range(500, 531),)),
-    Rule("permanent", "the exchange no longer has this endpoint", "open an issue with this message", statuses=(404, 410)),
+    Rule(
+        "permanent", "the exchange no longer has this endpoint", "open an issue with this message",
+        statuses=(404, 410),
+    ),
     Rule("retryable", "no reply in time", _WAIT, classes=("RequestTimeout", "TimeoutError")),
     Rule("retryable", "too many requests", _SLOWER, classes=("DDoSProtection", "RateLimitExceeded")),
     Rule(
@@ -99,7 +113,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "permanent", "the exchange asks for a key, which public data should not need",
-        "open an issue: the endpoint is no longer public", classes=("AuthenticationError", "PermissionDenied"),
+        "open an issue: the endpoint is no longer public",
+        classes=("AuthenticationError", "PermissionDenied"),
     ),
     Rule(
         "permanent", "the exchange refuses the request", "open an issue with this message",

@@ -17,7 +17,7 @@ _WORDS = {"k": 1_000.0, "1M": 1_000_000.0}
 
 
 def contract_multiplier(base: str) -> float:
-    """Coins in one unit of `base`: 1000 for 1000PEPE and SHIB1000, a million for 1000000MOG and 1MBABYDOGE."""
+    """Coins in one unit of `base`: 1000 for 1000PEPE and SHIB1000, a million for 1000000MOG, 1MBABYDOGE."""
     match = _MULTIPLIER.search(base)
     if match is None:
         return 1.0

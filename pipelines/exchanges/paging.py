@@ -1,9 +1,9 @@
 """Reading a window page by page until every part of it has been answered.
 
-One loop serves every exchange, because it trusts no exchange's order: after a page it asks again for whatever
-lies between the page's rows and the edges of the window. Knowing the order saves those requests that cannot
-bring anything: an exchange that serves the oldest rows first has nothing before its first row, one that serves
-the newest first nothing after its last.
+One loop serves every exchange, because it trusts no exchange's order: after a page it asks again for
+whatever lies between the page's rows and the edges of the window. Knowing the order saves those requests
+that cannot bring anything: an exchange that serves the oldest rows first has nothing before its first row,
+one that serves the newest first nothing after its last.
 """
 
 from collections.abc import Awaitable, Callable
@@ -47,7 +47,7 @@ async def read_window(
         order: Which rows the exchange keeps when the window holds more than fit into one reply.
 
     Raises:
-        UnreadableReply: the exchange answers with rows outside the part asked for, so asking on would never end.
+        UnreadableReply: the answer has rows outside the part asked for, so asking on would never end.
     """
     pages, todo = Pages(), [(start, end)]
     while todo:

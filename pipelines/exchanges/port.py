@@ -31,7 +31,7 @@ _TYPES: dict[str, pl.DataType] = {
 
 
 def fact_schema(table: Table) -> dict[str, pl.DataType]:
-    """The columns that an adapter fills for `table`: all of its columns but the lineage, in the table's order."""
+    """The columns that an adapter fills for `table`: all but the lineage, in the table's order."""
     return {name: _TYPES[kind] for name, kind in table.columns.items() if name not in LINEAGE}
 
 

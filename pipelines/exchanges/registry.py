@@ -22,7 +22,7 @@ async def open_adapter(
     timeout_s: float = 20.0,
     retry: RetryPolicy | None = None,
 ) -> AsyncIterator[Adapter]:
-    """An adapter over a client of its own, which is closed when the block ends (arguments: see `open_client`).
+    """An adapter over a client of its own, closed when the block ends (arguments: see `open_client`).
 
     Raises:
         ValueError: there is no adapter for `exchange`.

@@ -82,9 +82,7 @@ class Caller:
             sleep=self._sleep,
             reraise=True,
         )
-        async for attempt in retrying:
-            with attempt:
-                return await self._once(name, symbol, function)
+        return await retrying(self._once, name, symbol, function)
 
     async def _once(self, name: str, symbol: str | None, function: Callable[[], Awaitable[Any]]) -> Any:
         pause_s = self._resume_at - asyncio.get_running_loop().time()
@@ -94,7 +92,7 @@ class Caller:
             raise self._blocked
         try:
             return await function()
-        except Exception as error:  # noqa: BLE001 - ccxt's parsers raise anything on a reply they cannot read
+        except Exception as error:  # ccxt's parsers raise anything on a reply they cannot read
             failure = classify(error, self.exchange, name, symbol)
             raise self._judged(failure) from None
 

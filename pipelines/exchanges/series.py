@@ -75,8 +75,8 @@ def with_absence(fetched: Fetched, absence: Absence) -> Fetched:
 def candle_values(*, is_traded: bool, usd_per_contract: float | None) -> dict[str, pl.Expr | str | None]:
     """Candle columns over parsed rows.
 
-    Volume and turnover are coins and quote currency, except on coin-margined contracts, where they are contracts
-    and coins: the quote volume is then contracts times the USD that one is worth.
+    Volume and turnover are coins and quote currency, except on coin-margined contracts, where they are
+    contracts and coins: the quote volume is then contracts times the USD that one is worth.
 
     Args:
         is_traded: False for mark and index candles, which have no volume.
@@ -118,7 +118,10 @@ def _gaps(rows: pl.DataFrame, longest_step: int) -> tuple[Gap, ...]:
         return ()
     before = times.filter(is_after_gap).to_list()
     after = times.shift(1).filter(is_after_gap).to_list()
-    return tuple(Gap(from_milliseconds(left), from_milliseconds(right)) for left, right in zip(after, before, strict=True))
+    return tuple(
+        Gap(from_milliseconds(left), from_milliseconds(right))
+        for left, right in zip(after, before, strict=True)
+    )
 
 
 def _rejected(pages: Pages) -> pl.DataFrame:

@@ -73,7 +73,7 @@ class WireAdapter(ABC):
     async def candles(
         self, symbol: str, market_type: str, price_type: str, timeframe: str, start: datetime, end: datetime
     ) -> port.Fetched:
-        market, step = self._market(symbol), duration_ms(timeframe)
+        market, step = self._market(symbol), self._step("candles", timeframe, self.capabilities.timeframes)
         now = self._client.milliseconds()
         low = -(-to_milliseconds(start) // step) * step
         high = min(to_milliseconds(end), now // step * step)  # the candle that is still forming stays out
@@ -119,10 +119,8 @@ class WireAdapter(ABC):
         )  # fmt: skip
 
     async def open_interest(self, symbol: str, period: str, start: datetime, end: datetime) -> port.Fetched:
-        market, step = self._market(symbol), duration_ms(period)
-        if period not in self.capabilities.open_interest_periods:
-            periods = ", ".join(self.capabilities.open_interest_periods)
-            raise ValueError(f"{self.exchange} has no open interest per {period}; choose one of {periods}")
+        periods = self.capabilities.open_interest_periods
+        market, step = self._market(symbol), self._step("open interest", period, periods)
         low = to_milliseconds(start)
         high = min(to_milliseconds(end), self._client.milliseconds() + 1)
         ask, shape = self._ask_open_interest(market, period, step), self._open_interest_shape()
@@ -168,7 +166,7 @@ class WireAdapter(ABC):
 
     @abstractmethod
     def _open_interest_values(self, market: Market) -> dict[str, pl.Expr | str | None]:
-        """open_interest_contracts, _base and _usd as expressions over the shape's columns; None: not published."""
+        """The three units as expressions over the shape's columns; None: not published."""
 
     def _usd_per_contract(self, market: Market) -> float | None:
         """USD that one contract is worth, for coin-margined contracts; None for all others."""
@@ -178,10 +176,15 @@ class WireAdapter(ABC):
         markets = await self._client.load_markets()
         return instruments_frame(self.exchange, markets.values(), self._details)
 
+    def _step(self, what: str, timeframe: str, offered: tuple[str, ...]) -> int:
+        if timeframe not in offered:
+            raise ValueError(f"{self.exchange} has no {timeframe} {what}; choose one of {', '.join(offered)}")
+        return duration_ms(timeframe)
+
     def _market(self, symbol: str) -> Market:
         try:
             return self._client.market(symbol)
-        except Exception as error:  # noqa: BLE001 - ccxt's own classes, which only the client imports
+        except Exception as error:  # ccxt's own classes, which only the client imports
             raise classify(error, self.exchange, "symbol", symbol) from None
 
     async def _read(

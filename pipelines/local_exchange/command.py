@@ -50,7 +50,8 @@ def serve(
         exit_with_stdin: End when standard input ends, so that the server does not outlive its parent.
 
     Raises:
-        BadArguments: `data` without `recorded`, or the reverse; a port or address that cannot be used.
+        BadArguments: `data` without `recorded`, or the reverse; a seed or time that the simulation does not
+            have; a port or address that cannot be used.
         BadRecording: The folder cannot be served.
         BadFaults: The fault file cannot be used.
     """
@@ -71,7 +72,10 @@ def _market(source: str, data: Path | None, seed: int, now_ms: int) -> Market:
     if source == "simulated":
         from pipelines.local_exchange.simulation import SimulatedMarket
 
-        return SimulatedMarket(seed=seed, now_ms=now_ms)
+        try:
+            return SimulatedMarket(seed=seed, now_ms=now_ms)
+        except ValueError as error:
+            raise BadArguments(str(error)) from error
     market = RecordedMarket(data, now_ms)
     for name, rows in market.dropped_rows.items():
         if rows:
@@ -89,10 +93,10 @@ async def _serve(exchange: LocalExchange, host: str, port: int, about: dict, exi
         raise BadArguments(
             f"{host}:{port} cannot be listened on ({error.strerror}); give another one"
         ) from error
-    print(json.dumps({"url": url, "port": runner.addresses[0][1], **about}), flush=True)
     ended = asyncio.Event()
-    for signal_number in (signal.SIGINT, signal.SIGTERM):
+    for signal_number in (signal.SIGINT, signal.SIGTERM):  # before the line that tells the parent to go on
         asyncio.get_running_loop().add_signal_handler(signal_number, ended.set)
+    print(json.dumps({"url": url, "port": runner.addresses[0][1], **about}), flush=True)
     if exit_with_stdin:
         when_input_ends(ended.set)
     await ended.wait()

@@ -1,8 +1,8 @@
 """Faults on demand: answers that real exchanges have given, put in the place of the right ones.
 
-A fault file is JSON: `{"faults": [{"kind": "rate_limited", "exchange": "binance", "path": "/klines"}]}`. A rule
-meets a request when exchange, host and path all match; of the requests it meets it spoils the nth, or the first
-N, or a share drawn with its own seed, or all of them. The first rule that spoils a request wins.
+A fault file is JSON: `{"faults": [{"kind": "rate_limited", "exchange": "binance", "path": "/klines"}]}`. A
+rule meets a request when exchange, host and path all match; of the requests it meets it spoils the nth, or
+the first N, or a share drawn with its own seed, or all of them. The first rule that spoils a request wins.
 """
 
 import json

@@ -142,6 +142,6 @@ class LocalExchangeProcess:
             if self._process.poll() is None:
                 raise
             raise LocalExchangeFailed(
-                f"the local exchange ended with code {self._process.returncode}; its error output ends with:\n"
-                f"{self._error_output()}"
+                f"the local exchange ended with code {self._process.returncode}; "
+                f"its error output ends with:\n{self._error_output()}"
             ) from error

@@ -1,7 +1,7 @@
 """A market made of recorded data: parquet files in a folder, served as they were at a chosen time.
 
-Nothing after `now_ms` is shown: candles stand when they have closed, except the one that is still forming, which
-is built from finer candles that have.
+Nothing after `now_ms` is shown: candles stand when they have closed, except the one that is still forming,
+which is built from finer candles that have.
 """
 
 from collections.abc import Sequence
@@ -112,13 +112,13 @@ class RecordedMarket:
     def candles(
         self, exchange: str, symbol: str, timeframe: str, price: str, start_ms: int, end_ms: int
     ) -> Candles:
-        """Candles with `start_ms <= opening <= end_ms`, recorded at that timeframe or made from finer ones."""
+        """Candles opened in the window, recorded at that timeframe or made from finer ones."""
         series = self._series((exchange, symbol, price), timeframe)
         rows = _between(series.open_ms, start_ms, end_ms)
         return take(series, rows)
 
     def _series(self, key: _Series, timeframe: str) -> Candles:
-        """All candles of a series: recorded ones before made ones, made of the coarsest candles that will do."""
+        """All candles of a series; what is not recorded is made of the coarsest candles that will do."""
         if (key, timeframe) not in self._made:
             recorded = self._candles.get(key, {})
             series = recorded.get(timeframe, no_candles())
@@ -129,7 +129,7 @@ class RecordedMarket:
         return self._made[key, timeframe]
 
     def settlements(self, exchange: str, symbol: str, start_ms: int, end_ms: int) -> Settlements:
-        """Funding settlements with `start_ms <= settled <= end_ms`."""
+        """Funding settlements in the window."""
         known = self._settlements.get((exchange, symbol))
         if known is None:
             return Settlements(np.empty(0, np.int64), np.empty(0))
@@ -137,7 +137,7 @@ class RecordedMarket:
         return Settlements(known.settled_ms[rows], known.funding_rate[rows])
 
     def open_interest(self, exchange: str, symbol: str, start_ms: int, end_ms: int) -> OpenInterest:
-        """Open interest with `start_ms <= stamp <= end_ms`; NaN where coins or USD were not recorded."""
+        """Open interest in the window; NaN where coins or USD were not recorded."""
         known = self._open_interest.get((exchange, symbol))
         if known is None:
             return OpenInterest(np.empty(0, np.int64), np.empty(0), np.empty(0))

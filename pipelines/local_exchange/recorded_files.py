@@ -1,9 +1,10 @@
-"""Reading a folder of recorded market data: what its files must look like, and clear errors where they do not.
+"""Reading a folder of recorded market data: what its files must look like, and errors where they do not.
 
 The format is described in `docs/recorded-data.md`.
 """
 
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -126,6 +127,20 @@ def read_recording(folder: Path) -> Recording:
         names = ", ".join(file.name for file in _FILES.values())
         raise BadRecording(f"{folder}: holds no recorded data; put at least one of these there: {names}")
     return Recording(frames, dropped)
+
+
+def recorded_days(folder: Path) -> tuple[date, date]:
+    """First and last day that the folder's candles cover to the end, in UTC.
+
+    Raises:
+        BadRecording: As `read_recording`; or there are no candles of perpetuals.
+    """
+    perp = read_recording(folder).frames.get("perp")
+    if perp is None or perp.is_empty():
+        raise BadRecording(f"{folder}: holds no candles of perpetuals, so no day of it can be decided")
+    ends_ms = perp["ts"] + perp["timeframe"].replace_strict(FIXED_MS, return_dtype=pl.Int64)
+    first = datetime.fromtimestamp(perp["ts"].min() / 1000, UTC).date()
+    return first, (datetime.fromtimestamp(ends_ms.max() / 1000, UTC) - timedelta(days=1)).date()
 
 
 def _read(path: Path, file: _File) -> pl.DataFrame:

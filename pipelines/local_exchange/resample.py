@@ -30,9 +30,9 @@ def divides(finer: str, coarser: str) -> bool:
 def resample(candles: Candles, finer: str, coarser: str, now_ms: int) -> Candles:
     """Make `coarser` candles out of closed `finer` ones.
 
-    Open first, high max, low min, close last, volumes summed; a volume is NaN where any part of it is. A candle
-    stands only when all its finer candles are there. The candle that is still forming at `now_ms` stands with the
-    finer candles that have closed by then, as an exchange shows it, when none of those is missing.
+    Open first, high max, low min, close last, volumes summed; a volume is NaN where any part of it is. A
+    candle stands only when all its finer candles are there. The candle that is still forming at `now_ms`
+    stands with the finer candles that have closed by then, as an exchange shows it, when none is missing.
 
     Args:
         candles: Sorted by opening time, each opening once, all closed by `now_ms`.

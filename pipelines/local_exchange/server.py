@@ -1,6 +1,6 @@
 """The HTTP server: routes requests to the exchange they are for, spoils the ones it was told to, keeps count.
 
-A client's request for `https://fapi.binance.com/fapi/v1/klines?...` is sent to `/fapi.binance.com/fapi/v1/klines?...`.
+A client's request for `https://fapi.binance.com/fapi/v1/klines` goes to `/fapi.binance.com/fapi/v1/klines`.
 `/_control/...` is for tests: faults to put in force, and what was asked so far.
 """
 

@@ -92,7 +92,7 @@ def latest_funding(market: Market, exchange: str, listing: Listing) -> Funding |
 
 
 def latest_open_interest(market: Market, exchange: str, listing: Listing) -> tuple[float, float] | None:
-    """The newest open interest of the last 24 hours as (base coins, USD), NaN where unknown; None without any."""
+    """The newest open interest of the last 24 hours: (base coins, USD), NaN where unknown; None without."""
     known = market.open_interest(exchange, listing.symbol, market.now_ms - DAY_MS, market.now_ms)
     if not len(known.stamped_ms):
         return None

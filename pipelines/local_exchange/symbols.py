@@ -20,7 +20,7 @@ def _expiry(listing: Listing) -> datetime:
 
 
 def binance_pair(listing: Listing) -> str:
-    """What Binance calls a pair: `BTCUSDT` for every USDT-margined contract on BTC, `BTCUSD` for coin-margined."""
+    """Binance's pair: `BTCUSDT` for all USDT-margined contracts on BTC, `BTCUSD` for coin-margined ones."""
     return listing.base + listing.quote
 
 

@@ -1,7 +1,7 @@
-"""From an adapter's answer to what is written: lineage on every row, bad rows set aside, a line for the load log."""
+"""From an adapter's answer to what is written: lineage, bad rows set aside, a line for the load log."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -36,7 +36,7 @@ class Stamp:
     ingested_at: datetime
     source: str
     lags: LagMinutes
-    row_limits: RowLimits = RowLimits()
+    row_limits: RowLimits = field(default_factory=RowLimits)
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Load:
 def load_log(stamp: Stamp, exchange: str, dataset: str, status: str, **columns: Any) -> dict[str, Any]:
     """The columns of `raw.load_batches` for one request; what is not given is NULL.
 
-    The batch_id is a digest of what was asked for and when, so that a step that is run again replaces its lines.
+    The batch_id is a digest of what was asked for and when: a step that is run again replaces its lines.
     """
     name = [
         columns.get(key) for key in ("symbol", "price_type", "timeframe", "window_start_at", "window_end_at")

@@ -229,7 +229,7 @@ class _Run:
             error = f"none of the {unreadable} rows could be read; they are in quarantine"
             loads.append(self._load(request, "failed", started_at, fetched, error=error, **counts))
         elif not any(absence.end >= request.end for absence in fetched.absences):
-            # Silence where rows were expected is a gap, not a success: nothing is covered, so it is asked again.
+            # Silence where rows were expected is a gap, not a success: it covers nothing and is asked again.
             loads.append(self._load(request, "empty", started_at, fetched, **counts))
         return loads
 

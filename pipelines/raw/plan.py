@@ -109,7 +109,7 @@ def plan_series(
     for dataset in DATASETS:
         for instrument in instruments.iter_rows(named=True):
             for price_type, timeframe in _kinds(dataset, instrument["market_type"], wants):
-                reason = capabilities.absence(dataset, price_type)
+                reason = capabilities.absence(dataset, price_type, timeframe)
                 if reason is not None:
                     not_offered[NotOffered(dataset, price_type, reason)] = None
                     continue

@@ -26,6 +26,7 @@ from pipelines.raw.plan import Wants, plan_series
 from pipelines.raw.universe import read_assets, select_instruments
 from pipelines.settings import SEEDS_DIRECTORY, Settings
 from warehouse.connection import Connection, Warehouse
+from warehouse.origin import claim_origin
 from warehouse.raw import RawWriter, coverage
 from warehouse.schema import create_tables
 
@@ -103,11 +104,19 @@ class IngestSession:
                     base_url = stack.enter_context(server).url
                 connection = stack.enter_context(self._warehouse.open_build())
                 create_tables(connection)
+                claim_origin(connection, self._settings.source, self._origin(), utc_now())
                 asyncio.run(self._gather(base_url, connection))
         except BaseException as error:
             for report in self._reports.values():
                 if not report.done():
                     report.set_exception(error)
+
+    def _origin(self) -> str:
+        """What tells this source from others of its kind."""
+        settings = self._settings
+        if settings.source == "simulated":
+            return f"seed {settings.seed}"
+        return settings.data.resolve().name if settings.data else ""
 
     async def _gather(self, base_url: str | None, connection: Connection) -> None:
         writer = RawWriter(connection)

@@ -19,7 +19,7 @@ class Assets:
 
     Attributes:
         names: Every asset of `dbt/seeds/asset_sectors.csv`.
-        aliases: base, asset, valid_from, valid_to (half-open; null: open-ended) of `dbt/seeds/asset_symbols.csv`.
+        aliases: base, asset, valid_from, valid_to (half-open; null: open-ended) of `asset_symbols.csv`.
     """
 
     names: frozenset[str]
@@ -63,8 +63,8 @@ def select_instruments(
     """The instruments to read, in a fixed order (spot, perpetual, dated; then by symbol).
 
     Spot against USDT; perpetuals margined in USDT and in the coin itself; dated contracts margined in USDT of
-    `dated_assets`. What no longer trades stays in as long as it may have traded after `start`: leaving out the
-    coins that failed would make the past look better than it was.
+    `dated_assets`. What no longer trades stays in as long as it may have traded after `start`: leaving out
+    the coins that failed would make the past look better than it was.
 
     Args:
         instruments: Columns of `raw.instruments` (lineage not needed) of one exchange.

@@ -1,45 +1,44 @@
-with instruments as (
-  select distinct
-    exchange,
-    symbol,
-    asset
-  from {{ ref('int_instrument_daily') }}
-  where market_type = 'perpetual'
+with first_candles as (
+  select
+    instruments.exchange,
+    instruments.symbol,
+    instruments.asset,
+    min(candles.date) as first_date
+  from (
+    select distinct
+      exchange,
+      symbol,
+      asset
+    from {{ ref('int_instrument_daily') }}
+    where market_type = 'perpetual'
+  ) as instruments
+  left join {{ ref('int_candle_daily') }} as candles
+    on instruments.exchange = candles.exchange and instruments.symbol = candles.symbol
+  group by instruments.exchange, instruments.symbol, instruments.asset
 ),
 
-first_candles as (
+held as (
   select
-    exchange,
-    symbol,
-    min(date) as first_date
-  from {{ ref('int_candle_daily') }}
-  group by exchange, symbol
+    *,
+    min(first_date) over (partition by exchange) as exchange_first_date
+  from first_candles
 ),
 
 -- A series that begins on the first day that is held of its exchange may be much older: its age counts as met.
-listings as (
+ages as (
   select
-    instruments.asset,
-    min(coalesce(
-      cast(described.listed_at as date),
-      case
-        when first_candles.first_date > min(first_candles.first_date) over (partition by instruments.exchange)
-          then first_candles.first_date
-        when first_candles.first_date is not null then date '1970-01-01'
-      end
-    )) over (partition by instruments.asset) as listed_on
-  from instruments
+    held.asset,
+    min(case
+      when described.listed_at is not null
+        then {{ plus_days('cast(described.listed_at as date)', var('leaders_min_perp_age_days')) }}
+      when held.first_date > held.exchange_first_date
+        then {{ plus_days('held.first_date', var('leaders_min_perp_age_days')) }}
+      else held.first_date
+    end) as old_enough_on
+  from held
   left join {{ ref('stg_instruments') }} as described
-    on instruments.exchange = described.exchange and instruments.symbol = described.symbol
-  left join first_candles
-    on instruments.exchange = first_candles.exchange and instruments.symbol = first_candles.symbol
-),
-
-listing_days as (
-  select distinct
-    asset,
-    listed_on
-  from listings
+    on held.exchange = described.exchange and held.symbol = described.symbol
+  group by held.asset
 ),
 
 ranked as (
@@ -52,12 +51,11 @@ ranked as (
       partition by days.date, days.sector order by days.open_interest_median_usd desc, days.asset
     ) as leader_rank
   from {{ ref('int_asset_daily') }} as days
-  inner join listing_days
-    on days.asset = listing_days.asset
+  inner join ages
+    on days.asset = ages.asset and ages.old_enough_on <= days.date
   where
     days.sector is not null
     and days.open_interest_median_usd is not null
-    and {{ days_between('listing_days.listed_on', 'days.date') }} >= {{ var('leaders_min_perp_age_days') }}
 ),
 
 leaders as (

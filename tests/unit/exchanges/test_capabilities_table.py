@@ -1,5 +1,6 @@
 """The table for people and the rows for the code say the same."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from pipelines.exchanges.capabilities import CAPABILITIES
@@ -28,6 +29,7 @@ def test_the_documented_capabilities_are_those_of_the_code():
         days = row.open_interest_history_days
         assert table[name]["market types"] == ", ".join(row.market_types)
         assert table[name]["futures prices"] == ", ".join(row.price_types)
+        assert table[name]["timeframes"] == ", ".join(row.timeframes)
         assert table[name]["candles per reply"] == str(row.candle_page)
         assert table[name]["funding settlements per reply"] == str(row.funding_page)
         assert table[name]["open interest rows per reply"] == str(row.open_interest_page)
@@ -41,12 +43,18 @@ def test_every_adapter_has_a_row_of_capabilities():
     assert set(ADAPTERS) == set(CAPABILITIES)
 
 
-def test_what_is_not_offered_has_a_reason_by_dataset_or_by_price_type():
-    from dataclasses import replace
+def test_a_timeframe_that_an_exchange_does_not_have_is_absent_with_what_it_has_instead():
+    reason = CAPABILITIES["bybit"].absence("spot_ohlcv", None, "8h")
+    assert reason is not None and reason.startswith("bybit has no 8h rows of it; it has 1m, 3m")
+    assert CAPABILITIES["binance"].absence("spot_ohlcv", None, "8h") is None
+    assert CAPABILITIES["bybit"].absence("open_interest", None, "12h") is not None
+    assert CAPABILITIES["bybit"].absence("funding_rates", None, None) is None
 
+
+def test_what_is_not_offered_has_a_reason_by_dataset_or_by_price_type():
     absent = {"open_interest": "only the current value", "futures_ohlcv/index": "no index candles"}
     row = replace(CAPABILITIES["binance"], absences=absent)
-    assert row.absence("open_interest") == "only the current value"
-    assert row.absence("futures_ohlcv", "index") == "no index candles"
-    assert row.absence("futures_ohlcv", "mark") is None
-    assert row.absence("spot_ohlcv") is None
+    assert row.absence("open_interest", None, "1d") == "only the current value"
+    assert row.absence("futures_ohlcv", "index", "1d") == "no index candles"
+    assert row.absence("futures_ohlcv", "mark", "1d") is None
+    assert row.absence("spot_ohlcv", None, "1d") is None

@@ -135,7 +135,7 @@ def test_spot_has_no_open_interest_and_an_unknown_period_is_refused():
 
 
 def test_open_interest_is_high_when_longs_pay_most():
-    # The sector's leverage drives both: coins of open interest where funding is above 3 bp, against below 1 bp.
+    # The sector's leverage drives both: coins of open interest at funding above 3 bp, against below 1 bp.
     settled = market().settlements("binance", "LINK/USDT:USDT", 0, NOW_MS)
     known = market().open_interest("binance", "LINK/USDT:USDT", "1h", 0, NOW_MS)
     base_at = dict(zip(known.observed_ms.tolist(), known.base.tolist(), strict=True))

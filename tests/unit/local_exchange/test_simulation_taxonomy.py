@@ -1,4 +1,4 @@
-"""The seeds of the taxonomy: consistent in themselves, and every simulated instrument has its place in them."""
+"""The seeds of the taxonomy: consistent, and every simulated instrument has its place in them."""
 
 import csv
 from collections import defaultdict

@@ -1,0 +1,38 @@
+"""THE MAP: the data's way from the exchanges to a release, in order.
+
+exchanges -> raw -> transform (dbt: staging, intermediate, marts) -> signals -> allocations -> hedges -> publish
+"""
+
+import dagster as dg
+
+from pipelines.allocations import assets as allocations
+from pipelines.hedges import assets as hedges
+from pipelines.jobs import nightly_job
+from pipelines.publish import assets as publish
+from pipelines.raw import assets as raw
+from pipelines.resources import Exchanges, PipelineWarehouse, RunSettings
+from pipelines.schedules import nightly_schedule
+from pipelines.signals import assets as signals
+from pipelines.transform import assets as transform
+
+settings = RunSettings()
+warehouse = PipelineWarehouse(settings=settings)
+
+defs = dg.Definitions(
+    assets=[
+        *raw.ASSETS,
+        *transform.ASSETS,
+        *signals.ASSETS,
+        *allocations.ASSETS,
+        *hedges.ASSETS,
+        *publish.ASSETS,
+    ],
+    jobs=[nightly_job],
+    schedules=[nightly_schedule],
+    resources={
+        "settings": settings,
+        "warehouse": warehouse,
+        "exchanges": Exchanges(settings=settings, warehouse=warehouse),
+    },
+    executor=dg.in_process_executor,
+)

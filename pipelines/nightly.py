@@ -1,0 +1,159 @@
+"""Starting a night from the command line: which days, one Dagster run, and what became of it."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from pipelines.clock import last_decidable_day, utc_now
+from pipelines.policy import Policy, load_policy
+from pipelines.settings import Settings, SettingsError
+from warehouse.connection import Warehouse
+from warehouse.errors import WarehouseError
+from warehouse.release import Release, current_release
+
+DONE = 0
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What became of a run.
+
+    Attributes:
+        exit_code: 0 done, 1 unexpected, 2 bad usage or configuration, 3 a gate said no, 4 exchanges out of reach.
+        run_id: Dagster's id; empty when no run was started.
+        message: One sentence for a person.
+        first_day: First day that was to be decided.
+        last_day: Last day that was to be decided.
+        release_id: What was published; None when yesterday's release stays.
+    """
+
+    exit_code: int
+    run_id: str
+    message: str
+    first_day: date
+    last_day: date
+    release_id: str | None = None
+
+
+def run(
+    settings: Settings,
+    day: date | None = None,
+    first_day: date | None = None,
+    last_day: date | None = None,
+) -> RunOutcome:
+    """Run the nightly job over one day or a range, as one Dagster run in this process.
+
+    Without days it decides the newest day; on an empty warehouse also the days before it for which the history
+    that is fetched (`ingest.backfill_days`) suffices.
+
+    Raises:
+        SettingsError: The days cannot be decided.
+        PolicyError: The policy file cannot be used.
+        WarehouseError: The warehouse is locked or holds another source's data.
+    """
+    policy = load_policy(settings.policy_path)
+    warehouse = Warehouse(settings.warehouse_dir)
+    published = current_release(warehouse)
+    first_day, last_day = choose_days(settings, policy, published, day, first_day, last_day)
+    _refuse_other_source(settings, warehouse, published)
+    with warehouse.write_lock("checking that nobody else writes"):
+        pass
+    return _execute(settings, warehouse, first_day, last_day)
+
+
+def choose_days(
+    settings: Settings,
+    policy: Policy,
+    published: Release | None,
+    day: date | None,
+    first_day: date | None,
+    last_day: date | None,
+) -> tuple[date, date]:
+    """The days that a run decides, both ends included.
+
+    Raises:
+        SettingsError: The range is empty, in the future, or would leave later decisions resting on another book.
+    """
+    begins, ends = _available_days(settings, policy)
+    if day is not None:
+        first_day = last_day = day
+    last_day = last_day or ends
+    if first_day is None:
+        first_day = min(begins, last_day) if published is None else last_day
+    if first_day > last_day:
+        raise SettingsError(f"--from {first_day} is after --to {last_day}; swap the two")
+    if last_day > ends:
+        raise SettingsError(
+            f"{last_day} cannot be decided yet: the newest complete day of the source is {ends}; give --to {ends}"
+        )
+    if published is not None and last_day < published.as_of_date:
+        raise SettingsError(
+            f"days up to {published.as_of_date} are decided already, and each rests on the one before: deciding "
+            f"{first_day} again needs --to {published.as_of_date}, or another --warehouse"
+        )
+    return first_day, last_day
+
+
+def _available_days(settings: Settings, policy: Policy) -> tuple[date, date]:
+    """First day with enough history behind it on an empty warehouse, and the newest complete day."""
+    from pipelines.raw.session import history_days
+
+    if settings.source == "recorded":
+        from pipelines.local_exchange.recorded_files import recorded_days
+
+        assert settings.data is not None
+        begins, ends = recorded_days(settings.data)
+        return begins + timedelta(days=history_days(policy)), ends
+    ends = last_decidable_day(utc_now())
+    decided = max(1, settings.ingest.backfill_days - history_days(policy))
+    return ends - timedelta(days=decided - 1), ends
+
+
+def _refuse_other_source(settings: Settings, warehouse: Warehouse, published: Release | None) -> None:
+    if published is not None and published.source != settings.source:
+        raise WarehouseError(
+            f"{warehouse.directory} holds {published.source} data; mixing it with {settings.source} data would make "
+            "decisions about neither. Give another --warehouse DIR, or remove this one"
+        )
+
+
+def _execute(settings: Settings, warehouse: Warehouse, first_day: date, last_day: date) -> RunOutcome:
+    import dagster as dg
+
+    from pipelines.definitions import defs
+    from pipelines.failures import what_failed
+    from pipelines.jobs import NIGHTLY
+
+    with dg.DagsterInstance.get() as instance:
+        result = defs.resolve_job_def(NIGHTLY).execute_in_process(
+            instance=instance,
+            raise_on_error=False,
+            tags={
+                "dagster/asset_partition_range_start": first_day.isoformat(),
+                "dagster/asset_partition_range_end": last_day.isoformat(),
+            },
+            run_config={
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                "resources": {"settings": {"config": _overrides(settings)}},
+            },
+        )
+    if result.success:
+        release = current_release(warehouse)
+        return RunOutcome(
+            DONE, result.run_id, f"released {release.release_id}", first_day, last_day, release.release_id
+        )
+    exit_code, message = what_failed(result)
+    return RunOutcome(exit_code, result.run_id, message, first_day, last_day)
+
+
+def _overrides(settings: Settings) -> dict[str, object]:
+    """The settings of this call as the run's resource wants them."""
+    values = {
+        "source": settings.source,
+        "data": str(settings.data) if settings.data else None,
+        "seed": settings.seed,
+        "exchanges": list(settings.exchanges),
+        "portfolio_value_usd": settings.portfolio_value_usd,
+        "warehouse_dir": str(settings.warehouse_dir),
+        "policy": str(settings.policy_path) if settings.policy_path else None,
+    }
+    return {name: value for name, value in values.items() if value is not None}

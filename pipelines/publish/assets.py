@@ -1,0 +1,106 @@
+"""The audit of what was built and decided, and the release that everybody reads."""
+
+import dagster as dg
+
+from pipelines.clock import utc_now
+from pipelines.metadata import preview
+from pipelines.progress import report
+from pipelines.publish.checks import audit_check_specs, evaluate_audit
+from pipelines.resources import PipelineWarehouse, RunSettings
+from pipelines.version import git_sha
+from warehouse.portfolio import read
+from warehouse.release import publish
+
+AUDIT_KEY = dg.AssetKey(["publish", "audit"])
+
+_NEWEST_DECISION = """
+select as_of_date, policy_hash, input_hash
+from portfolio.decisions
+order by as_of_date desc
+limit 1
+"""
+_CHECKS_PASSED = "select count(*) from quality.check_results where run_id = $run_id and passed"
+
+
+@dg.multi_asset(
+    name="audit",
+    specs=[
+        dg.AssetSpec(
+            AUDIT_KEY,
+            group_name="publish",
+            kinds={"greatexpectations"},
+            owners=["team:data"],
+            deps=[
+                dg.AssetKey(["portfolio", "target_allocations"]),
+                dg.AssetKey(["portfolio", "hedges"]),
+                dg.AssetKey(["marts", "data_health_daily"]),
+                dg.AssetKey(["marts", "calendar_spreads_daily"]),
+                dg.AssetKey(["marts", "sector_membership"]),
+            ],
+            description=(
+                "Everything that must be true of the marts and the decision before anybody may read them. "
+                "A blocking check that fails keeps yesterday's release."
+            ),
+        )
+    ],
+    check_specs=audit_check_specs(),
+)
+def audit(context: dg.AssetExecutionContext, settings: RunSettings, warehouse: PipelineWarehouse):
+    """The gate before the release."""
+    report("audit", "checking the release")
+    outcome = evaluate_audit(context.run_id, settings.load_policy(), warehouse.files)
+    yield dg.MaterializeResult(asset_key=AUDIT_KEY, metadata={"checks": len(outcome)})
+    yield from outcome
+
+
+@dg.asset(
+    key=dg.AssetKey(["publish", "release"]),
+    group_name="publish",
+    kinds={"duckdb"},
+    owners=["team:data"],
+    deps=[AUDIT_KEY],
+)
+def release(
+    context: dg.AssetExecutionContext, settings: RunSettings, warehouse: PipelineWarehouse
+) -> dg.MaterializeResult:
+    """The file that everybody queries, put in place by one atomic rename; earlier ones stay for a rollback."""
+    report("release", "publishing")
+    chosen = settings.load()
+    with warehouse.files.open_build() as connection:
+        newest = read(connection, _NEWEST_DECISION)
+        checks_passed = read(connection, _CHECKS_PASSED, {"run_id": context.run_id}).item()
+    as_of_date, policy_hash, input_hash = newest.row(0)
+    include_raw = chosen.publish.include_raw
+    published = publish(
+        warehouse.files,
+        as_of_date=as_of_date,
+        source=chosen.source,
+        git_sha=git_sha(),
+        policy_hash=policy_hash,
+        input_hash=input_hash,
+        checks_passed=checks_passed,
+        keep=chosen.publish.keep_releases,
+        published_at=utc_now(),
+        raw_days=include_raw if include_raw != 0 else None,
+    )
+    with warehouse.files.open_release() as connection:
+        targets = read(
+            connection,
+            "select sector, action, target_weight_frac, target_usd from portfolio.target_allocations "
+            "where as_of_date = $day order by sector",
+            {"day": as_of_date},
+        )
+    report("release", published.release_id)
+    return dg.MaterializeResult(
+        metadata={
+            "release_id": published.release_id,
+            "as_of_date": str(as_of_date),
+            "source": published.source,
+            "path": str(published.path),
+            "row_counts": published.row_counts,
+            "allocations": preview(targets),
+        }
+    )
+
+
+ASSETS = [audit, release]
