@@ -12,7 +12,7 @@ _CANDLE_END = (
     + " ".join(f"when '{name}' then interval {us // 1_000_000} second" for name, us in TIMEFRAMES_US.items())
     + " end"
 )
-_SEE_QUARANTINE = "Look at raw.quarantine and raw.load_batches for the exchange, then run again."
+_REPORT = "Nothing was published. Report it with this line: the loading must not do this."
 
 
 def border_questions(p: Parameters) -> list[Question]:
@@ -33,7 +33,7 @@ def border_questions(p: Parameters) -> list[Question]:
 
 
 def _this_run(p: Parameters) -> str:
-    return f"ingested_at >= {timestamp_sql(p.started_at)}"
+    return f"ingested_at >= {timestamp_sql(p.since)}"
 
 
 def _recent(p: Parameters, column: str) -> str:
@@ -50,7 +50,7 @@ def _row_rules(table: Table, p: Parameters) -> Question:
         f"from {table.qualified_name} where {_this_run(p)})",
         table.key,
         tuple(
-            Check(rule.name, rule.meaning, f"The row should have gone to quarantine. {_SEE_QUARANTINE}")
+            Check(rule.name, rule.meaning, f"{_REPORT} Such a row belongs in raw.quarantine.")
             for rule in rules
         ),
         (table.qualified_name,),
@@ -70,7 +70,7 @@ def _unique_keys(table: Table, p: Parameters) -> Question:
             Check(
                 "repeated_keys",
                 "Rows with one key were loaded twice at the same instant; sums over them would be too large.",
-                "Report it: the writer must not do this. Until then go back with `rotation rollback`.",
+                _REPORT,
                 minimum=0,
                 maximum=0,
             ),
@@ -255,7 +255,7 @@ def _open_interest_usd(p: Parameters) -> Question:
         "raw.open_interest",
         f"""
         select
-            exchange, symbol, observed_at,
+            published.exchange, published.symbol, observed_at,
             abs(open_interest_usd / (open_interest_base * close) - 1) as published_usd_error_frac
         from (
             select exchange, symbol, observed_at, open_interest_usd, open_interest_base from raw.open_interest
@@ -269,8 +269,7 @@ def _open_interest_usd(p: Parameters) -> Question:
             on published.exchange = candles.exchange and published.symbol = candles.symbol
             and published.observed_at >= candles.closed_at
         where observed_at - closed_at <= interval 2 hour
-        """.replace("exchange, symbol, observed_at,\n            abs", "published.exchange, published.symbol, "
-                    "observed_at,\n            abs"),
+        """,
         ("exchange", "symbol", "observed_at"),
         (
             Check(

@@ -13,7 +13,8 @@ class Parameters:
 
     Attributes:
         as_of_date: The newest decision day T.
-        started_at: When the run began: rows ingested from then on are this run's.
+        since: Rows ingested and decisions made from then on are judged. Give the run's start, or the publication of
+            the current release where that is earlier: what a stopped run left behind is then judged again.
         now: The moment of checking.
         run_id: The run in `raw.load_batches`.
         source: `live`, `recorded` or `simulated`: what the release will be labelled.
@@ -24,7 +25,7 @@ class Parameters:
     """
 
     as_of_date: date
-    started_at: datetime
+    since: datetime
     now: datetime
     run_id: str
     source: str

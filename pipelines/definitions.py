@@ -15,9 +15,6 @@ from pipelines.schedules import nightly_schedule
 from pipelines.signals import assets as signals
 from pipelines.transform import assets as transform
 
-settings = RunSettings()
-warehouse = PipelineWarehouse(settings=settings)
-
 defs = dg.Definitions(
     assets=[
         *raw.ASSETS,
@@ -29,10 +26,6 @@ defs = dg.Definitions(
     ],
     jobs=[nightly_job],
     schedules=[nightly_schedule],
-    resources={
-        "settings": settings,
-        "warehouse": warehouse,
-        "exchanges": Exchanges(settings=settings, warehouse=warehouse),
-    },
+    resources={"settings": RunSettings(), "warehouse": PipelineWarehouse(), "exchanges": Exchanges()},
     executor=dg.in_process_executor,
 )

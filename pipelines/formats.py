@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
-from enum import StrEnum
 from itertools import islice
 from typing import Any, TextIO
 
@@ -16,25 +15,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipelines.cli_options import Format
+
 PLAIN_WIDTH = 100  # where the output is no terminal
 MOST_TABLE_ROWS = 1_000
+_UNBOUNDED = 1_000_000
 _NUMBERS = ("DOUBLE", "FLOAT", "DECIMAL", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _ESCAPED = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32), *range(127, 160))}
-
-
-class Format(StrEnum):
-    """How rows are written."""
-
-    TABLE = "table"
-    CSV = "csv"
-    JSON = "json"
-
-
-class RunFormat(StrEnum):
-    """How a report of several tables is written."""
-
-    TABLE = "table"
-    JSON = "json"
 
 
 def output_console() -> Console:
@@ -55,7 +42,7 @@ def write_rows(
 
 
 def write_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]], file: TextIO) -> None:
-    """A header and one line per row: numbers with every digit, lists and structs as JSON, unknown as nothing."""
+    """A header and one line per row: every digit kept, lists and structs as JSON, unknown empty."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows([_csv_value(value) for value in row] for row in rows)
@@ -74,11 +61,15 @@ def write_json(columns: Sequence[str], rows: Iterable[Sequence[Any]], file: Text
 def json_value(value: Any) -> Any:
     """A database value as JSON has it.
 
-    Dates and times become ISO text, unknown stays null. A number keeps every digit: one that JSON's readers would
-    round (a long DECIMAL) or that JSON does not have (Infinity, NaN) becomes text.
+    Dates and times become ISO text, unknown stays null. Numbers keep every digit: what JSON's readers would
+    round (a long DECIMAL) or JSON does not have (Infinity, NaN) becomes text.
     """
     if isinstance(value, float):
-        return value if math.isfinite(value) else {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, "NaN")
+        return (
+            value
+            if math.isfinite(value)
+            else {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, "NaN")
+        )
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, Decimal):
@@ -101,7 +92,9 @@ def rows_table(columns: Sequence[str], types: Sequence[str], rows: Iterable[Sequ
     """A table of whatever a query gives, numbers to ten digits."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for name, kind in zip(columns, types, strict=True):
-        table.add_column(Text(safe(name)), justify="right" if kind.startswith(_NUMBERS) else "left", overflow="fold")
+        table.add_column(
+            Text(safe(name)), justify="right" if kind.startswith(_NUMBERS) else "left", overflow="fold"
+        )
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row))
     return table
@@ -111,10 +104,13 @@ def _write_table(columns: Sequence[str], types: Sequence[str], rows: Iterable[Se
     console = output_console()
     shown = list(islice(iterator := iter(rows), MOST_TABLE_ROWS))
     table = rows_table(columns, types, shown)
-    # Squeezed below its longest words a table is unreadable: then every row is written as a list of its columns.
-    if columns and console.measure(table).minimum > console.width:
+    # Squeezed below its longest words a table is unreadable: then every row becomes a list of its columns.
+    unsqueezed = console.options.update(max_width=_UNBOUNDED)
+    if console.measure(table, options=unsqueezed).minimum > console.width:
         for number, row in enumerate(shown, 1):
-            record = Table(box=None, show_header=False, pad_edge=False, title=f"row {number}", title_justify="left")
+            record = Table(
+                box=None, show_header=False, pad_edge=False, title=f"row {number}", title_justify="left"
+            )
             for name, value in zip(columns, row, strict=True):
                 record.add_row(Text(safe(name), style="bold"), Text(_cell(value), overflow="fold"))
             console.print(record, "")

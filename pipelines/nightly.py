@@ -122,18 +122,19 @@ def _execute(settings: Settings, warehouse: Warehouse, first_day: date, last_day
     from pipelines.definitions import defs
     from pipelines.failures import what_failed
     from pipelines.jobs import NIGHTLY
+    from pipelines.partitions import range_tags
 
     with dg.DagsterInstance.get() as instance:
         result = defs.resolve_job_def(NIGHTLY).execute_in_process(
             instance=instance,
             raise_on_error=False,
-            tags={
-                "dagster/asset_partition_range_start": first_day.isoformat(),
-                "dagster/asset_partition_range_end": last_day.isoformat(),
-            },
+            tags=range_tags(first_day, last_day),
             run_config={
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-                "resources": {"settings": {"config": _overrides(settings)}},
+                "resources": {
+                    "settings": {"config": _overrides(settings)},
+                    "warehouse": {"config": {"directory": str(settings.warehouse_dir)}},
+                },
             },
         )
     if result.success:
@@ -153,7 +154,6 @@ def _overrides(settings: Settings) -> dict[str, object]:
         "seed": settings.seed,
         "exchanges": list(settings.exchanges),
         "portfolio_value_usd": settings.portfolio_value_usd,
-        "warehouse_dir": str(settings.warehouse_dir),
         "policy": str(settings.policy_path) if settings.policy_path else None,
     }
     return {name: value for name, value in values.items() if value is not None}

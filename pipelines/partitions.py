@@ -1,17 +1,40 @@
 """The one time axis of the pipeline: a partition is the UTC day that a decision is about."""
 
+import warnings
 from datetime import date
 
 import dagster as dg
 
+from pipelines.clock import last_decidable_day, utc_now
+
 FIRST_PARTITION = "2018-01-01"
 DAILY = dg.DailyPartitionsDefinition(start_date=FIRST_PARTITION, timezone="UTC")
+
+# `backfill_policy` is marked beta and says so once per asset; the version is pinned
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
+
+_SINGLE = "dagster/partition"
+_RANGE_START = "dagster/asset_partition_range_start"
+_RANGE_END = "dagster/asset_partition_range_end"
 
 # a range of N days is one run: later days need the earlier ones, and starting N processes costs more than computing
 ONE_RUN = dg.BackfillPolicy.single_run()
 
 
+def range_tags(first_day: date, last_day: date) -> dict[str, str]:
+    """The tags of one run over a range of days."""
+    return {_RANGE_START: first_day.isoformat(), _RANGE_END: last_day.isoformat()}
+
+
 def partition_days(context: dg.AssetExecutionContext) -> tuple[date, date]:
-    """First and last day of the run, both included."""
-    days = context.partition_key_range
-    return date.fromisoformat(days.start), date.fromisoformat(days.end)
+    """First and last day of the run, both included, for partitioned and unpartitioned steps alike.
+
+    A run without partitions (a single step started by hand) is about the newest day that can be decided.
+    """
+    tags = context.run.tags
+    first = tags.get(_RANGE_START) or tags.get(_SINGLE)
+    last = tags.get(_RANGE_END) or tags.get(_SINGLE)
+    if first is None or last is None:
+        newest = last_decidable_day(utc_now())
+        return newest, newest
+    return date.fromisoformat(first), date.fromisoformat(last)

@@ -1,8 +1,7 @@
 """What the assets are given: the settings of the run, the warehouse under its write lock, the open exchanges."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +24,6 @@ class RunSettings(dg.ConfigurableResource):
     seed: int | None = None
     exchanges: list[str] | None = None
     portfolio_value_usd: float | None = None
-    warehouse_dir: str | None = None
     policy: str | None = None
 
     def load(self) -> Settings:
@@ -36,7 +34,6 @@ class RunSettings(dg.ConfigurableResource):
             seed=self.seed,
             exchanges=tuple(self.exchanges) if self.exchanges else None,
             portfolio_value_usd=self.portfolio_value_usd,
-            warehouse_dir=Path(self.warehouse_dir) if self.warehouse_dir else None,
             policy=Path(self.policy) if self.policy else None,
         )
 
@@ -48,7 +45,7 @@ class RunSettings(dg.ConfigurableResource):
 class PipelineWarehouse(dg.ConfigurableResource):
     """The warehouse, with the write lock held from the run's first step to its last."""
 
-    settings: dg.ResourceDependency[RunSettings]
+    directory: str | None = None
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["PipelineWarehouse"]:
@@ -58,7 +55,7 @@ class PipelineWarehouse(dg.ConfigurableResource):
     @property
     def files(self) -> Warehouse:
         """Where the build file and the releases are, and how to open them."""
-        return Warehouse(self.settings.load().warehouse_dir)
+        return Warehouse(load_settings(warehouse_dir=Path(self.directory) if self.directory else None).warehouse_dir)
 
 
 class Exchanges(dg.ConfigurableResource):
@@ -66,9 +63,6 @@ class Exchanges(dg.ConfigurableResource):
 
     With the source `simulated` or `recorded` the local exchange runs for just as long.
     """
-
-    settings: dg.ResourceDependency[RunSettings]
-    warehouse: dg.ResourceDependency[PipelineWarehouse]
 
     _open: ExitStack = PrivateAttr(default_factory=ExitStack)
     _session: "IngestSession | None" = PrivateAttr(default=None)
@@ -78,28 +72,10 @@ class Exchanges(dg.ConfigurableResource):
         with self._open:
             yield self
 
-    def session(self, run_id: str, exchanges: tuple[str, ...], first_day: date, last_day: date) -> "IngestSession":
-        """The running ingestion; the first call starts it, later calls of the run get the same one.
-
-        Args:
-            run_id: The run's id.
-            exchanges: Every exchange that this run reads.
-            first_day: First day that will be decided.
-            last_day: Last day that will be decided; unless live, the source's clock stands at its decision instant.
-        """
-        from pipelines.raw.session import IngestSession
-
+    def session(self, start: Callable[[], "IngestSession"]) -> "IngestSession":
+        """The run's ingestion: the first call starts it, later calls get the same one."""
         if self._session is None:
-            session = IngestSession(
-                self.settings.load(),
-                self.settings.load_policy(),
-                self.warehouse.files,
-                run_id,
-                exchanges,
-                first_day,
-                last_day,
-            )
-            self._session = self._open.enter_context(session)
+            self._session = self._open.enter_context(start())
         return self._session
 
     def close(self) -> None:

@@ -135,9 +135,9 @@ def prepare_process_environment(dagster_home: Path | None = None) -> Path:
     return home
 
 
-def child_environment(**additions: str) -> dict[str, str]:
-    """The environment for a child process with the given variables added."""
-    return {**os.environ, **additions}
+def give_dbt(build_path: Path) -> None:
+    """Tell dbt, which Dagster starts with this process's environment, which build file to work on."""
+    os.environ["ROTATION_BUILD_PATH"] = str(build_path.resolve())
 
 
 def _sentence(problem: dict) -> str:
@@ -154,4 +154,4 @@ def _refuse_unknown_variables() -> None:
 
 
 # read by dbt's profile and by the tests, never by a Settings field
-_PROCESS_VARIABLES = {"ROTATION_BUILD_PATH", "ROTATION_REAL_DATA", "ROTATION_DBT_MEMORY_LIMIT"}
+_PROCESS_VARIABLES = {"ROTATION_BUILD_PATH", "ROTATION_REAL_DATA", "ROTATION_MEMORY_LIMIT"}

@@ -1,7 +1,7 @@
 """Queries for people: rows out of a release, and a readable error where DuckDB refuses.
 
-A query that somebody pasted is run with DuckDB's doors shut: the release is open read-only, no other file and no
-network can be reached, and no setting can be changed back.
+A query that somebody pasted is run with DuckDB's doors shut: the release is open read-only, no other file and
+no network can be reached, and no setting can be changed back.
 """
 
 from collections.abc import Iterator, Sequence
@@ -69,11 +69,13 @@ def query_pasted(con: Connection, sql: str) -> Rows:
     except duckdb.Error as error:
         raise QueryError(f"the query failed: {error}") from None
     if len(statements) != 1:
-        raise QueryError(f"{len(statements)} statements: give exactly one query, for example: from marts.sector_weights")
+        raise QueryError(
+            f"{len(statements)} statements: give exactly one query, for example: from marts.sector_weights"
+        )
     if statements[0].type.name not in _READING:
         raise QueryError(
-            f"a {statements[0].type.name} statement: only queries are run here (select, from, with, show, describe, "
-            "summarize, explain); a release is never changed"
+            f"a {statements[0].type.name} statement: only queries are run here (select, from, with, show, "
+            "describe, summarize, explain); a release is never changed"
         )
     for setting in _SHUT:
         con.execute(f"set {setting}")

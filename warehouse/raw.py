@@ -47,16 +47,19 @@ class RawWriter:
         self._con = con
         self._one_at_a_time = threading.Lock()
 
-    def write(self, batches: Sequence[SeriesBatch]) -> None:
+    def write(self, batches: Sequence[SeriesBatch]) -> int:
         """Write facts, load log and quarantine of a group in one transaction: all of it or nothing.
 
         `rows_written` of the load log counts the fact rows that carry the batch's id: new keys and changed values.
+
+        Returns:
+            How many fact rows were new or changed.
 
         Raises:
             SchemaMismatch: a frame or a batch has other columns than its contract.
         """
         if not batches:
-            return
+            return 0
         with self._one_at_a_time, closing(self._con.cursor()) as cursor, transaction(cursor):
             written: dict[str, int] = {}
             conflicts: list[pl.DataFrame] = []
@@ -70,6 +73,7 @@ class RawWriter:
             quarantined = _quarantine_frame(batches, conflicts)
             _replace_rows(cursor, QUARANTINE, quarantined)
             _replace_rows(cursor, LOAD_BATCHES, _log_frame(batches, written, quarantined))
+        return sum(written.values())
 
 
 def coverage(con: Connection, exchange: str) -> pl.DataFrame:

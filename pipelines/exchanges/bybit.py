@@ -36,7 +36,9 @@ class Bybit(WireAdapter):
     open_interest_order = "newest_first"
 
     def _details(self, market: Market) -> dict[str, Any]:
-        info, details = market["info"], {}
+        info = market["info"]
+        # ccxt takes the least order of an inverse contract for its size.
+        details: dict[str, Any] = {"contract_size": _USD_PER_INVERSE_CONTRACT} if market["inverse"] else {}
         if market["type"] == "swap":
             details["delist_at"] = int(info.get("deliveryTime") or 0) or None
         least = (info.get("lotSizeFilter") or {}).get("minNotionalValue")

@@ -33,8 +33,8 @@ def instruments_frame(
     Args:
         exchange: ccxt's name of the exchange.
         markets: ccxt's unified markets; options and the rest are left out.
-        details: What only this exchange's own fields tell: any of delist_at (milliseconds or None) and
-            min_notional_usd, which replace what ccxt gives.
+        details: What only this exchange's own fields tell: any of delist_at (milliseconds or None),
+            contract_size and min_notional_usd, which replace what ccxt gives.
     """
     rows = [_row(exchange, market, details(market)) for market in markets if market["type"] in _MARKET_TYPES]
     return pl.DataFrame(rows, schema=INSTRUMENT_COLUMNS, orient="row").sort("symbol")
@@ -56,7 +56,7 @@ def _row(exchange: str, market: dict[str, Any], details: dict[str, Any]) -> dict
         "quote": market["quote"],
         "settle": market["settle"],
         "is_linear": None if is_spot else market["linear"],
-        "contract_size": None if is_spot else _number(market["contractSize"]),
+        "contract_size": None if is_spot else _number(details.get("contract_size", market["contractSize"])),
         "contract_multiplier": contract_multiplier(market["base"]),
         "expiry_at": _time(market["expiry"]),
         "listed_at": _time(market["created"]),

@@ -9,7 +9,8 @@ from tenacity import (
     AsyncRetrying,
     RetryCallState,
     retry_if_exception,
-    wait_exponential_jitter,
+    wait_exponential,
+    wait_random,
 )
 
 from pipelines.exchanges.errors import ExchangeFailure, Rule, classify
@@ -57,9 +58,8 @@ class Caller:
         self.exchange = exchange
         self._policy = policy
         self._sleep = sleep
-        self._backoff = wait_exponential_jitter(
-            policy.first_wait_s, policy.total_wait_s, jitter=policy.first_wait_s
-        )
+        first_wait_s = policy.first_wait_s
+        self._backoff = wait_exponential(first_wait_s, policy.total_wait_s) + wait_random(0, first_wait_s)
         self._retries_left = policy.total_retries
         self._resume_at = 0.0  # on the event loop's clock: the exchange asked everybody to wait until then
         self._blocked: ExchangeFailure | None = None

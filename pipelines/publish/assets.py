@@ -4,14 +4,13 @@ import dagster as dg
 
 from pipelines.clock import utc_now
 from pipelines.metadata import preview
+from pipelines.partitions import partition_days
 from pipelines.progress import report
-from pipelines.publish.checks import audit_check_specs, evaluate_audit
+from pipelines.publish.checks import AUDIT_KEY, audit_check_specs, evaluate_audit
 from pipelines.resources import PipelineWarehouse, RunSettings
 from pipelines.version import git_sha
 from warehouse.portfolio import read
 from warehouse.release import publish
-
-AUDIT_KEY = dg.AssetKey(["publish", "audit"])
 
 _NEWEST_DECISION = """
 select as_of_date, policy_hash, input_hash
@@ -48,7 +47,10 @@ _CHECKS_PASSED = "select count(*) from quality.check_results where run_id = $run
 def audit(context: dg.AssetExecutionContext, settings: RunSettings, warehouse: PipelineWarehouse):
     """The gate before the release."""
     report("audit", "checking the release")
-    outcome = evaluate_audit(context.run_id, settings.load_policy(), warehouse.files)
+    _, last_day = partition_days(context)
+    outcome = evaluate_audit(
+        context.run_id, last_day, settings.load().source, settings.load_policy(), warehouse.files
+    )
     yield dg.MaterializeResult(asset_key=AUDIT_KEY, metadata={"checks": len(outcome)})
     yield from outcome
 

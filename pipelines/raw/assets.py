@@ -3,10 +3,11 @@
 import dagster as dg
 
 from pipelines.partitions import DAILY, ONE_RUN, partition_days
-from pipelines.raw.checks import border_checks, evaluate_border
+from pipelines.raw.checks import TABLES, border_check_specs, evaluate_border
+from pipelines.progress import report
+from pipelines.raw.session import IngestSession
 from pipelines.resources import Exchanges, PipelineWarehouse, RunSettings
 from pipelines.settings import SUPPORTED_EXCHANGES
-from warehouse.contracts import FACTS
 
 GROUP = "raw"
 TABLE_MEANINGS = {
@@ -15,6 +16,7 @@ TABLE_MEANINGS = {
     "futures_ohlcv": "Closed futures candles of last, mark and index prices, perpetual and dated.",
     "funding_rates": "Funding as settled, decimal per settlement: one row per (exchange, symbol, settled_at).",
     "open_interest": "Open interest in the units each exchange publishes, every contract counted once.",
+    "load_batches": "The load log: one row per series that was asked for, with what became of it.",
 }
 
 
@@ -38,12 +40,25 @@ def _exchange_asset(exchange: str) -> dg.AssetsDefinition:
         ),
     )
     def read_exchange(
-        context: dg.AssetExecutionContext, settings: RunSettings, exchanges: Exchanges
+        context: dg.AssetExecutionContext,
+        settings: RunSettings,
+        warehouse: PipelineWarehouse,
+        exchanges: Exchanges,
     ) -> dg.MaterializeResult:
-        selected = [name for name in settings.load().exchanges if exchange_key(name) in _selected(context)]
+        chosen = settings.load()
+        selected = tuple(name for name in chosen.exchanges if exchange_key(name) in _selected(context))
         if exchange not in selected:
             return dg.MaterializeResult(metadata={"skipped": f"{exchange} is not among this run's exchanges"})
-        session = exchanges.session(context.run_id, tuple(selected), *partition_days(context))
+        session = exchanges.session(
+            lambda: IngestSession(
+                chosen,
+                settings.load_policy(),
+                warehouse.files,
+                context.run_id,
+                selected,
+                *partition_days(context),
+            )
+        )
         report = session.report(exchange)
         if report.blocked is not None:
             context.log.error(report.blocked)
@@ -83,9 +98,9 @@ def _selected(context: dg.AssetExecutionContext) -> set[dg.AssetKey]:
             deps=[exchange_key(exchange) for exchange in SUPPORTED_EXCHANGES],
             description=TABLE_MEANINGS[table.name],
         )
-        for table in FACTS
+        for table in TABLES
     ],
-    check_specs=border_checks(),
+    check_specs=border_check_specs(),
 )
 def raw_tables(
     context: dg.AssetExecutionContext,
@@ -94,13 +109,15 @@ def raw_tables(
     exchanges: Exchanges,
 ):
     """The border from the exchanges into the warehouse: what arrived is checked before anything reads it."""
+    report("checks", "checking what arrived")
     exchanges.close()
-    outcome = evaluate_border(context.run_id, settings.load(), settings.load_policy(), warehouse.files)
-    for table in FACTS:
-        yield dg.MaterializeResult(
-            asset_key=[GROUP, table.name], metadata={"dagster/row_count": outcome.row_counts[table.name]}
-        )
-    yield from outcome.results
+    _, last_day = partition_days(context)
+    counts, results = evaluate_border(
+        context.run_id, last_day, settings.load().source, settings.load_policy(), warehouse.files
+    )
+    for name, rows in counts.items():
+        yield dg.MaterializeResult(asset_key=[GROUP, name], metadata={"dagster/row_count": rows})
+    yield from results
 
 
 ASSETS = [*(_exchange_asset(exchange) for exchange in SUPPORTED_EXCHANGES), raw_tables]

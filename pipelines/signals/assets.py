@@ -66,3 +66,6 @@ def sector_signals(
             "tonight": preview(tonight.select("sector", "state", "action", "explanation")),
         }
     )
+
+
+ASSETS = [sector_signals]

@@ -13,25 +13,10 @@ from pipelines.signals.metrics import METRIC_NAMES, SectorMetrics
 from pipelines.signals.rules import Rules, build_rules
 from pipelines.signals.states import rule_trace
 from pipelines.signals.vetoes import apply_vetoes
-from warehouse.contracts import (
-    BIGINT,
-    BOOLEAN,
-    DATE,
-    DOUBLE,
-    SECTOR_SIGNALS,
-    TEXT,
-    TEXT_LIST,
-)
+from warehouse.contracts import SECTOR_SIGNALS
+from warehouse.frames import frame_schema
 
-_DTYPES = {
-    TEXT: pl.String(),
-    BIGINT: pl.Int64(),
-    DOUBLE: pl.Float64(),
-    BOOLEAN: pl.Boolean(),
-    DATE: pl.Date(),
-    TEXT_LIST: pl.List(pl.String()),
-}
-SIGNAL_SCHEMA = {name: _DTYPES[kind] for name, kind in SECTOR_SIGNALS.columns.items()}
+SIGNAL_SCHEMA = {name: kind for name, kind in frame_schema(SECTOR_SIGNALS).items() if name != "decided_at"}
 METRIC_SCHEMA = {
     "date": pl.Date(),
     "sector": pl.String(),
@@ -69,7 +54,7 @@ def build_signals(
         last_day: Last day for which rows are wanted, included.
 
     Returns:
-        The columns of the table's contract, by date and sector. A sector has no row before its first data.
+        The columns of the table's contract but `decided_at`, by date and sector. A sector has no row before its first data.
 
     Raises:
         SignalInputError: a column is missing or of a wrong kind, or a key is null or doubled.

@@ -8,7 +8,7 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 
 from pipelines.progress import report
 from pipelines.resources import PipelineWarehouse, RunSettings
-from pipelines.settings import DBT_DIRECTORY, child_environment
+from pipelines.settings import DBT_DIRECTORY, give_dbt
 from pipelines.transform.project import build_arguments, dbt_executable, manifest_path
 
 
@@ -39,9 +39,9 @@ def dbt_models(
     dbt = DbtCliResource(
         project_dir=str(DBT_DIRECTORY), profiles_dir=str(DBT_DIRECTORY), dbt_executable=dbt_executable()
     )
-    environment = child_environment(ROTATION_BUILD_PATH=str(warehouse.files.build_path.resolve()))
+    give_dbt(warehouse.files.build_path)
     done = 0
-    for event in dbt.cli(build_arguments(settings.load_policy()), context=context, env=environment).stream():
+    for event in dbt.cli(build_arguments(settings.load_policy()), context=context).stream():
         done += 1
         report("marts", "dbt build", done)
         yield event

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from pipelines.policy import Policy
-from pipelines.settings import DBT_DIRECTORY, child_environment
+from pipelines.settings import DBT_DIRECTORY
 from pipelines.transform.variables import dbt_vars
 
 MANIFEST = DBT_DIRECTORY / "target" / "manifest.json"
@@ -22,7 +22,6 @@ def manifest_path() -> Path:
     if not MANIFEST.exists() or MANIFEST.stat().st_mtime < _newest_source():
         parsed = subprocess.run(
             [dbt_executable(), "parse", *_directories(), "--quiet"],
-            env=child_environment(),
             capture_output=True,
             text=True,
         )

@@ -1,8 +1,9 @@
-"""Whatever page sizes, orders, holes and stamps an exchange has: every row of the window arrives exactly once."""
+"""Whatever page sizes, orders, holes and stamps an exchange has, every row arrives exactly once."""
 
 import asyncio
 import random
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import polars as pl
 import pytest
@@ -142,7 +143,7 @@ def test_every_closed_candle_of_the_window_arrives_exactly_once(exchange, kind, 
     wanted = [time for time in times if start <= time < end and time + step <= now]
     assert got.frame["opened_at"].to_list() == [from_milliseconds(time) for time in wanted]
     assert got.frame["close"].to_list() == [float(time) for time in wanted]
-    holes = [(left, right) for left, right in zip(wanted, wanted[1:], strict=False) if right - left > step]
+    holes = [(left, right) for left, right in pairwise(wanted) if right - left > step]
     assert [(to_milliseconds(gap.after), to_milliseconds(gap.before)) for gap in got.gaps] == holes
 
 
@@ -209,7 +210,7 @@ def test_a_window_is_read_completely_in_whichever_order_it_is_served(times, wind
 @pytest.mark.parametrize("exchange", ["binance", "bybit"])
 def test_an_exchange_that_ignores_the_window_ends_in_an_error_and_not_in_a_loop(exchange):
     client = FakeExchange("linear", [], ORIGIN_MS + 100 * DAY, 1000, None)
-    # Whatever is asked for, Binance answers with an old candle, Bybit with a new one: neither ever gets further.
+    # Whatever is asked for, Binance answers with an old candle, Bybit with a new one: neither gets on.
     stuck = [ORIGIN_MS - DAY, "1", "2", "0.5", "1", "1", 0, "1"]
     ahead = [str(ORIGIN_MS + 90 * DAY), "1", "2", "0.5", "1", "1", "1"]
     client._binance = lambda endpoint, params: [stuck]

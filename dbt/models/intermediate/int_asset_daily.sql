@@ -32,11 +32,11 @@ perpetual_days as (
     date,
     asset,
     {{ median('close_usd') }} as perp_close_usd,
-    {{ ordered_sum('volume_usd', 'exchange, symbol') }} as perp_volume_usd,
-    {{ ordered_sum('open_interest_usd', 'exchange, symbol') }} as open_interest_usd,
-    {{ ordered_sum('open_interest_base', 'exchange, symbol') }} as open_interest_base,
+    {{ exact_sum('volume_usd') }} as perp_volume_usd,
+    {{ exact_sum('open_interest_usd') }} as open_interest_usd,
+    {{ exact_sum('open_interest_base') }} as open_interest_base,
     coalesce(bool_or(open_interest_is_carried), false) as open_interest_is_carried,
-    {{ ordered_sum('open_interest_dropped_usd', 'exchange, symbol') }} as open_interest_dropped_usd,
+    {{ exact_sum('open_interest_dropped_usd') }} as open_interest_dropped_usd,
     {{ median('mark_index_basis_frac') }} as mark_index_basis_frac,
     count(distinct case
       when
@@ -47,19 +47,17 @@ perpetual_days as (
     count(funding_8h_bps) as funded,
     count(case when funding_8h_bps is not null then open_interest_usd end) as funded_with_oi,
     count(case when funding_8h_bps is not null then recent_volume_usd end) as funded_with_volume,
-    {{ ordered_sum('funding_8h_bps * open_interest_usd', 'exchange, symbol') }} as funding_times_oi,
-    {{ ordered_sum('case when funding_8h_bps is not null then open_interest_usd end', 'exchange, symbol') }}
+    {{ exact_sum('funding_8h_bps * open_interest_usd') }} as funding_times_oi,
+    {{ exact_sum('case when funding_8h_bps is not null then open_interest_usd end') }}
       as funded_oi,
-    {{ ordered_sum('funding_8h_bps * recent_volume_usd', 'exchange, symbol') }} as funding_times_volume,
-    {{ ordered_sum('case when funding_8h_bps is not null then recent_volume_usd end', 'exchange, symbol') }}
+    {{ exact_sum('funding_8h_bps * recent_volume_usd') }} as funding_times_volume,
+    {{ exact_sum('case when funding_8h_bps is not null then recent_volume_usd end') }}
       as funded_volume,
-    {{ ordered_sum('funding_8h_bps', 'exchange, symbol') }} as funding_total,
-    {{ ordered_sum('step_now_usd', 'exchange, symbol') }} as oi_step_now_usd,
-    {{ ordered_sum('step_before_usd', 'exchange, symbol') }} as oi_step_before_usd,
-    {{ ordered_sum(
-      'case when step_now_usd is not null then open_interest_base * price_usd end', 'exchange, symbol'
-    ) }} as oi_usd_step_now_usd,
-    {{ ordered_sum('case when price_usd is not null then step_before_usd end', 'exchange, symbol') }}
+    {{ exact_sum('funding_8h_bps') }} as funding_total,
+    {{ exact_sum('step_now_usd') }} as oi_step_now_usd,
+    {{ exact_sum('step_before_usd') }} as oi_step_before_usd,
+    {{ exact_sum('case when step_now_usd is not null then open_interest_base * price_usd end') }} as oi_usd_step_now_usd,
+    {{ exact_sum('case when price_usd is not null then step_before_usd end') }}
       as oi_usd_step_before_usd,
     max(last_closed_at) as last_closed_at,
     max(last_settled_at) as last_settled_at,
@@ -85,7 +83,7 @@ spot_days as (
     date,
     asset,
     {{ median('close_usd') }} as spot_close_usd,
-    {{ ordered_sum('volume_usd', 'exchange, symbol') }} as spot_volume_usd
+    {{ exact_sum('volume_usd') }} as spot_volume_usd
   from {{ ref('int_instrument_daily') }}
   where market_type = 'spot'
   group by date, asset

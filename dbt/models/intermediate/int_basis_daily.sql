@@ -1,10 +1,15 @@
 {{ config(
-  materialized='incremental', incremental_strategy='delete+insert', unique_key=['exchange', 'symbol', 'date']
+  materialized='incremental', incremental_strategy='delete+insert', unique_key=['exchange', 'symbol', 'date'],
+  meta={'dataset': 'marks'}
 ) }}
-{%- set since = first_touched_day('candles') %}
+{%- set since = first_new_day('marks') %}
 
-with touched as (
-  {{ touched_days('candles') }}
+with loads as (
+  {{ loads('marks') }}
+),
+
+touched as (
+  {{ touched_days('marks', since) }}
 ),
 
 marks as (
@@ -13,13 +18,12 @@ marks as (
     symbol,
     timeframe,
     opened_at,
-    close,
-    ingested_at
+    close
   from {{ ref('stg_futures_ohlcv') }} as futures
   where
     price_type = 'mark'
-    and {{ is_recent('futures', 'opened_at', since) }}
-    and {{ is_touched('futures', 'cast(futures.opened_at as date)') }}
+    and {{ is_recent('futures.opened_at', since) }}
+    and {{ is_touched('futures', 'cast(futures.opened_at as date)', since) }}
 ),
 
 indexes as (
@@ -28,10 +32,9 @@ indexes as (
     symbol,
     timeframe,
     opened_at,
-    nullif(close, 0) as close,
-    ingested_at
+    nullif(close, 0) as close
   from {{ ref('stg_futures_ohlcv') }} as futures
-  where price_type = 'index' and {{ is_recent('futures', 'opened_at', since) }}
+  where price_type = 'index' and {{ is_recent('futures.opened_at', since) }}
 ),
 
 per_timeframe as (
@@ -41,8 +44,7 @@ per_timeframe as (
     marks.timeframe,
     cast(marks.opened_at as date) as date,
     count(marks.close / indexes.close) as pair_count,
-    {{ exact_sum('marks.close / indexes.close - 1', 18) }} as basis_sum,
-    max(greatest(marks.ingested_at, indexes.ingested_at)) as ingested_at
+    {{ exact_sum('marks.close / indexes.close - 1', 18) }} as basis_sum
   from marks
   inner join indexes
     on
@@ -67,9 +69,11 @@ select
   date,
   timeframe,
   basis_sum / pair_count as mark_index_basis_frac,
-  ingested_at,
+  loads.loaded_until_at,
+  loads.loaded_rows,
   '{{ rules_fingerprint() }}' as rules_fingerprint
 from timed
+cross join loads
 where candle_hours <= 24
 qualify row_number() over (
   partition by exchange, symbol, date order by pair_count * candle_hours desc, candle_hours desc

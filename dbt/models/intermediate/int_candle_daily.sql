@@ -1,10 +1,15 @@
 {{ config(
-  materialized='incremental', incremental_strategy='delete+insert', unique_key=['exchange', 'symbol', 'date']
+  materialized='incremental', incremental_strategy='delete+insert', unique_key=['exchange', 'symbol', 'date'],
+  meta={'dataset': 'candles'}
 ) }}
-{%- set since = first_touched_day('candles') %}
+{%- set since = first_new_day('candles') %}
 
-with touched as (
-  {{ touched_days('candles') }}
+with loads as (
+  {{ loads('candles') }}
+),
+
+touched as (
+  {{ touched_days('candles', since) }}
 ),
 
 candles as (
@@ -14,10 +19,9 @@ candles as (
     spot.timeframe,
     spot.opened_at,
     spot.close,
-    spot.volume_usd,
-    spot.ingested_at
+    spot.volume_usd
   from {{ ref('stg_spot_ohlcv') }} as spot
-  where {{ is_recent('spot', 'opened_at', since) }} and {{ is_touched('spot', 'cast(spot.opened_at as date)') }}
+  where {{ is_recent('spot.opened_at', since) }} and {{ is_touched('spot', 'cast(spot.opened_at as date)', since) }}
   union all
   select
     futures.exchange,
@@ -25,13 +29,12 @@ candles as (
     futures.timeframe,
     futures.opened_at,
     futures.close,
-    futures.volume_usd,
-    futures.ingested_at
+    futures.volume_usd
   from {{ ref('stg_futures_ohlcv') }} as futures
   where
     futures.price_type = 'last'
-    and {{ is_recent('futures', 'opened_at', since) }}
-    and {{ is_touched('futures', 'cast(futures.opened_at as date)') }}
+    and {{ is_recent('futures.opened_at', since) }}
+    and {{ is_touched('futures', 'cast(futures.opened_at as date)', since) }}
 ),
 
 per_timeframe as (
@@ -44,8 +47,7 @@ per_timeframe as (
     count(volume_usd) as volume_count,
     max(opened_at) as last_opened_at,
     {{ value_at_max('close', 'opened_at') }} as last_close_usd,
-    {{ exact_sum('volume_usd', 6) }} as volume_usd,
-    max(ingested_at) as ingested_at
+    {{ exact_sum('volume_usd', 6) }} as volume_usd
   from candles
   group by exchange, symbol, timeframe, cast(opened_at as date)
 ),
@@ -74,9 +76,11 @@ select
   case when last_closed_at = {{ plus_days('date', 1) }} and last_close_usd > 0 then last_close_usd end as close_usd,
   volume_usd,
   last_closed_at,
-  ingested_at,
+  loads.loaded_until_at,
+  loads.loaded_rows,
   '{{ rules_fingerprint() }}' as rules_fingerprint
 from closing
+cross join loads
 -- A candle that ends beyond midnight (a week, a day that opens at 08:00) cannot tell a UTC day.
 where last_closed_at <= {{ plus_days('date', 1) }}
 qualify row_number() over (

@@ -1,11 +1,16 @@
 {{ config(
-  materialized='incremental', incremental_strategy='delete+insert', unique_key=['exchange', 'symbol', 'date']
+  materialized='incremental', incremental_strategy='delete+insert', unique_key=['exchange', 'symbol', 'date'],
+  meta={'dataset': 'funding'}
 ) }}
-{%- set since = first_touched_day('funding') %}
+{%- set since = first_new_day('funding') %}
+
+with loads as (
+  {{ loads('funding') }}
+),
 
 -- A new settlement also changes the gap to the next one, which may belong to the next day.
-with touched as (
-  {{ touched_days('funding', [0, 1]) }}
+touched as (
+  {{ touched_days('funding', since, [0, 1]) }}
 ),
 
 settlements as (
@@ -18,11 +23,10 @@ settlements as (
     interval_hours,
     {{ microseconds_between(
       'lag(settled_at) over (partition by exchange, symbol order by settled_at)', 'settled_at'
-    ) }} / 3600000000 as hours_since_previous,
-    ingested_at
+    ) }} / 3600000000 as hours_since_previous
   from {{ ref('stg_funding_rates') }} as funding
   -- A gap over a day says nothing, so one day of history before the first touched day is enough.
-  where {{ is_recent('funding', 'settled_at', since, -1) }}
+  where {{ is_recent('funding.settled_at', since, -1) }}
 ),
 
 timed as (
@@ -39,8 +43,10 @@ select
   {{ exact_sum('case when hours is not null then funding_rate end', 18) }} as rate_sum,
   sum(case when funding_rate is not null then hours end) as hours_sum,
   max(settled_at) as last_settled_at,
-  max(ingested_at) as ingested_at,
+  loads.loaded_until_at,
+  loads.loaded_rows,
   '{{ rules_fingerprint() }}' as rules_fingerprint
 from timed
-where {{ is_touched('timed', 'timed.date') }}
-group by exchange, symbol, date
+cross join loads
+where {{ is_touched('timed', 'timed.date', since) }}
+group by exchange, symbol, date, loads.loaded_until_at, loads.loaded_rows

@@ -1,12 +1,17 @@
 {{ config(
-  materialized='incremental', incremental_strategy='delete+insert', unique_key=['exchange', 'symbol', 'date']
+  materialized='incremental', incremental_strategy='delete+insert', unique_key=['exchange', 'symbol', 'date'],
+  meta={'dataset': 'open_interest'}
 ) }}
-{%- set since = first_touched_day('open_interest') %}
+{%- set since = first_new_day('open_interest') %}
 {%- set window_start, window_end = var('data_oi_window_min') %}
 
+with loads as (
+  {{ loads('open_interest') }}
+),
+
 -- An observation shortly after midnight is the previous day's too.
-with touched as (
-  {{ touched_days('open_interest', [0, -1]) }}
+touched as (
+  {{ touched_days('open_interest', since, [0, -1]) }}
 ),
 
 observed as (
@@ -18,10 +23,9 @@ observed as (
     open_interest_contracts,
     open_interest_base,
     open_interest_usd,
-    available_at,
-    ingested_at
+    available_at
   from {{ ref('stg_open_interest') }} as open_interest
-  where {{ is_recent('open_interest', 'observed_at', since, -1) }}
+  where {{ is_recent('open_interest.observed_at', since, -1) }}
 ),
 
 candidates as (
@@ -32,8 +36,7 @@ candidates as (
     date,
     open_interest_contracts,
     open_interest_base,
-    open_interest_usd,
-    ingested_at
+    open_interest_usd
   from observed
   union all
   select
@@ -43,8 +46,7 @@ candidates as (
     {{ plus_days('date', -1) }} as date,
     open_interest_contracts,
     open_interest_base,
-    open_interest_usd,
-    ingested_at
+    open_interest_usd
   from observed
   where
     observed_at <= {{ plus_minutes('date', window_end) }}
@@ -56,7 +58,7 @@ distanced as (
     *,
     {{ microseconds_between('observed_at', plus_days('date', 1)) }} as microseconds_to_end
   from candidates
-  where {{ is_touched('candidates', 'candidates.date') }}
+  where {{ is_touched('candidates', 'candidates.date', since) }}
 ),
 
 -- The smallest rank wins: inside the window the nearest to the day's end, the earlier of equals; outside it the last.
@@ -77,7 +79,9 @@ select
   {{ value_at_min('open_interest_usd', 'rank') }} as open_interest_usd,
   {{ value_at_min('observed_at', 'rank') }} as observed_at,
   max(observed_at) as last_observed_at,
-  max(ingested_at) as ingested_at,
+  loads.loaded_until_at,
+  loads.loaded_rows,
   '{{ rules_fingerprint() }}' as rules_fingerprint
 from ranked
-group by exchange, symbol, date
+cross join loads
+group by exchange, symbol, date, loads.loaded_until_at, loads.loaded_rows

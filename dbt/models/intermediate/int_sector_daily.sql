@@ -41,20 +41,20 @@ today as (
   select
     date,
     sector,
-    {{ ordered_sum('leader_weight * funding_8h_bps', 'leader_rank') }}
-    / {{ ordered_sum('case when funding_8h_bps is not null then leader_weight end', 'leader_rank') }}
+    {{ exact_sum('leader_weight * funding_8h_bps') }}
+    / {{ exact_sum('case when funding_8h_bps is not null then leader_weight end') }}
       as funding_8h_bps,
-    {{ ordered_sum('open_interest_median_usd * funding_8h_bps', 'leader_rank') }} as funding_times_oi,
-    {{ ordered_sum('case when funding_8h_bps is not null then open_interest_median_usd end', 'leader_rank') }}
+    {{ exact_sum('open_interest_median_usd * funding_8h_bps') }} as funding_times_oi,
+    {{ exact_sum('case when funding_8h_bps is not null then open_interest_median_usd end') }}
       as funded_oi,
-    {{ ordered_sum('open_interest_usd', 'leader_rank') }} as open_interest_usd,
-    {{ ordered_sum('open_interest_dropped_usd', 'leader_rank') }} as open_interest_dropped_usd,
-    {{ ordered_sum('perp_volume_usd', 'leader_rank') }} as perp_volume_usd,
-    {{ ordered_sum('spot_volume_usd', 'leader_rank') }} as spot_volume_usd,
-    {{ ordered_sum('volume_recent_usd', 'leader_rank') }} as perp_volume_recent_mean_usd,
-    {{ ordered_sum('volume_prior_usd', 'leader_rank') }} as perp_volume_prior_mean_usd,
-    {{ ordered_sum('case when is_valid then open_interest_median_usd else 0 end', 'leader_rank') }}
-    / {{ ordered_sum('open_interest_median_usd', 'leader_rank') }} as coverage_frac,
+    {{ exact_sum('open_interest_usd') }} as open_interest_usd,
+    {{ exact_sum('open_interest_dropped_usd') }} as open_interest_dropped_usd,
+    {{ exact_sum('perp_volume_usd') }} as perp_volume_usd,
+    {{ exact_sum('spot_volume_usd') }} as spot_volume_usd,
+    {{ exact_sum('volume_recent_usd') }} as perp_volume_recent_mean_usd,
+    {{ exact_sum('volume_prior_usd') }} as perp_volume_prior_mean_usd,
+    {{ exact_sum('case when is_valid then open_interest_median_usd else 0 end') }}
+    / {{ exact_sum('open_interest_median_usd') }} as coverage_frac,
     count(*) as leader_count,
     {{ collected('asset', 'leader_rank') }} as leaders,
     {{ collected('leader_weight', 'leader_rank') }} as leader_weights,
@@ -70,7 +70,7 @@ rest as (
   select
     own.date,
     own.sector,
-    {{ ordered_sum('other.funding_times_oi', 'other.sector') }} / {{ ordered_sum('other.funded_oi', 'other.sector') }}
+    {{ exact_sum('other.funding_times_oi') }} / {{ exact_sum('other.funded_oi') }}
       as funding_rest_8h_bps
   from days as own
   inner join today as other
@@ -83,15 +83,15 @@ steps as (
   select
     assets.date,
     leaders.sector,
-    {{ ordered_sum('assets.oi_step_now_usd', 'leader_rank') }}
-    / nullif({{ ordered_sum('assets.oi_step_before_usd', 'leader_rank') }}, 0) - 1 as open_interest_step,
-    {{ ordered_sum('assets.oi_usd_step_now_usd', 'leader_rank') }}
-    / nullif({{ ordered_sum('assets.oi_usd_step_before_usd', 'leader_rank') }}, 0) - 1 as open_interest_usd_step,
-    {{ ordered_sum('leader_weight * assets.perp_return_1d_frac', 'leader_rank') }}
-    / {{ ordered_sum('case when assets.perp_return_1d_frac is not null then leader_weight end', 'leader_rank') }}
+    {{ exact_sum('assets.oi_step_now_usd') }}
+    / nullif({{ exact_sum('assets.oi_step_before_usd') }}, 0) - 1 as open_interest_step,
+    {{ exact_sum('assets.oi_usd_step_now_usd') }}
+    / nullif({{ exact_sum('assets.oi_usd_step_before_usd') }}, 0) - 1 as open_interest_usd_step,
+    {{ exact_sum('leader_weight * assets.perp_return_1d_frac') }}
+    / {{ exact_sum('case when assets.perp_return_1d_frac is not null then leader_weight end') }}
       as futures_return,
-    {{ ordered_sum('leader_weight * assets.spot_return_1d_frac', 'leader_rank') }}
-    / {{ ordered_sum('case when assets.spot_return_1d_frac is not null then leader_weight end', 'leader_rank') }}
+    {{ exact_sum('leader_weight * assets.spot_return_1d_frac') }}
+    / {{ exact_sum('case when assets.spot_return_1d_frac is not null then leader_weight end') }}
       as spot_return
   from {{ ref('int_leaders') }} as leaders
   inner join {{ ref('int_asset_daily') }} as assets

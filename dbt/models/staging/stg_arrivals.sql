@@ -5,14 +5,16 @@ select
   opened_at as event_at,
   ingested_at
 from {{ source('raw', 'spot_ohlcv') }}
+where {{ is_known() }}
 union all
 select
-  'candles' as dataset,
+  case when price_type = 'last' then 'candles' else 'marks' end as dataset,
   exchange,
   symbol,
   opened_at as event_at,
   ingested_at
 from {{ source('raw', 'futures_ohlcv') }}
+where {{ is_known() }}
 union all
 select
   'funding' as dataset,
@@ -21,6 +23,7 @@ select
   {{ day_ending_at('settled_at') }} as event_at,
   ingested_at
 from {{ source('raw', 'funding_rates') }}
+where {{ is_known() }}
 union all
 select
   'open_interest' as dataset,
@@ -29,3 +32,4 @@ select
   observed_at as event_at,
   ingested_at
 from {{ source('raw', 'open_interest') }}
+where {{ is_known() }}

@@ -12,7 +12,5 @@ select
   listed_at,
   ingested_at
 from {{ source('raw', 'instruments') }}
-{% if var('known_at') is not none %}
-where ingested_at <= cast('{{ var("known_at") }}' as timestamp)
-{% endif %}
+where {{ is_known() }}
 qualify {{ is_newest_revision(['exchange', 'symbol']) }}

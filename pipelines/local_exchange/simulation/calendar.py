@@ -131,7 +131,7 @@ RENAMES = (
     Rename("MKR", "SKY", 24_000.0, _utc(2026, 9, 28, 8)),
 )
 
-LISTINGS = {  # coin -> first hour; the others are there from the origin
+LISTINGS = {  # coin -> first hour, when a settlement is due; the others are there from the origin
     "PYTH": _utc(2022, 12, 5, 8),
     "SUI": _utc(2023, 5, 8, 8),
     "STRK": _utc(2024, 2, 26, 8),

@@ -68,8 +68,7 @@ class SeriesBuilder:
         sums = np.concatenate([[0.0], np.cumsum(hourly_bps)])
         hour = np.arange(1, BLOCK_HOURS + 1)
         mean_bps = (sums[1:] - sums[np.maximum(hour - interval, 0)]) / interval
-        due = (settled_ms // HOUR_MS % interval == 0) & (settled_ms - interval * HOUR_MS >= item.first_ms)
-        due &= self._shown(item, block)
+        due = (settled_ms // HOUR_MS % interval == 0) & self._shown(item, block)
         mark = self._price(item, "mark", block * BLOCK_HOURS, BLOCK_HOURS)
         return Settlements(settled_ms[due], settled_rate(mean_bps, interval)[due], mark[due])
 
@@ -167,8 +166,8 @@ class SeriesBuilder:
         ends_ms = ORIGIN_MS + HOUR_MS * (first + 1 + np.arange(count))
         left_ms = np.maximum(item.expiry_ms - ends_ms, 0)
         level = 0.07 + 0.010 * np.maximum(premium_bps, 0) + 0.035 * np.minimum(premium_bps, 0)
-        near = 0.16 * np.maximum(premium_bps, 0) + 0.040 * np.minimum(premium_bps, 0)
-        annualised = level + near * np.exp(-left_ms / (30 * 24 * HOUR_MS))
+        near = 0.14 * np.maximum(premium_bps, 0) + 0.040 * np.minimum(premium_bps, 0)
+        annualised = level + near * np.exp(-left_ms / (50 * 24 * HOUR_MS))
         return annualised * left_ms / YEAR_MS
 
 

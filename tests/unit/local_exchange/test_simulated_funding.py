@@ -48,6 +48,25 @@ def test_an_interval_change_takes_effect_at_its_instant_and_ends_again():
     assert settled.tolist() == expected
 
 
+def test_the_settlement_at_a_change_pays_for_the_interval_that_ends_there():
+    # At the change 8 hours are paid, 4 hours later 4; at the way back 4, 8 hours later 8.
+    change, back = utc_ms(2026, 9, 21), utc_ms(2026, 10, 19)
+    known = market().settlements("binance", "SUI/USDT:USDT", change - DAY_MS, back + DAY_MS)
+    rate = dict(zip(known.settled_ms.tolist(), known.funding_rate.tolist(), strict=True))
+    assert rate[change] / rate[change - 8 * HOUR_MS] == pytest.approx(1.0, abs=0.3)
+    assert rate[change] / rate[change + 4 * HOUR_MS] == pytest.approx(2.0, abs=0.6)
+    assert rate[back] / rate[back - 4 * HOUR_MS] == pytest.approx(1.0, abs=0.2)
+    assert rate[back + 8 * HOUR_MS] / rate[back] == pytest.approx(2.0, abs=0.4)
+
+
+def test_a_single_stamp_is_found_wherever_it_lies():
+    start = utc_ms(2022, 1, 1)
+    for stamp in range(start, start + 200 * DAY_MS, DAY_MS):
+        settled = market().settlements("binance", "BTC/USDT:USDT", stamp, stamp).settled_ms
+        observed = market().open_interest("binance", "BTC/USDT:USDT", "1d", stamp, stamp).observed_ms
+        assert settled.tolist() == observed.tolist() == [stamp]
+
+
 @pytest.mark.parametrize(
     ("now", "hours"), [((2026, 9, 20, 23, 30), 8), ((2026, 9, 21), 4), ((2026, 10, 18, 23), 4)]
 )

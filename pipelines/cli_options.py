@@ -1,0 +1,90 @@
+"""The options that commands share: their words, how days and instants are read, and how help texts end."""
+
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXIT_CODES = """\
+Exit codes:
+  0    done
+  1    unexpected error
+  2    bad usage or configuration
+  3    a gate said no; the last release is kept
+  4    an exchange could not be reached and coverage fell under the limit
+  130  interrupted"""
+
+
+class Source(StrEnum):
+    """Where a run's market data are from."""
+
+    SIMULATED = "simulated"
+    RECORDED = "recorded"
+    LIVE = "live"
+
+
+class RecordableSource(StrEnum):
+    """Which market the local exchange can serve."""
+
+    SIMULATED = "simulated"
+    RECORDED = "recorded"
+
+
+class Topic(StrEnum):
+    """What can be shown of a day."""
+
+    ALLOCATIONS = "allocations"
+    SIGNALS = "signals"
+    HEDGES = "hedges"
+    SCENARIOS = "scenarios"
+    HEALTH = "health"
+
+
+class Format(StrEnum):
+    """How rows are written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+class RunFormat(StrEnum):
+    """How a report of several tables is written."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+def examples(*lines: str) -> str:
+    """A help text's last part."""
+    return "\n".join(["Examples:", *(f"  {line}" for line in lines)])
+
+
+def parse_day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no day; write it as 2026-11-21") from None
+
+
+def parse_instant(text: str) -> datetime:
+    """An ISO instant as naive UTC; without an offset it is taken for UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no ISO time; write it as 2026-11-21T00:00:00") from None
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+WarehouseOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--warehouse", metavar="DIR", help="Where the releases are; default WAREHOUSE_DIR or warehouse/data."
+    ),
+]
+FormatOption = Annotated[
+    Format, typer.Option("--format", help="table for people; csv and json have every digit.")
+]
+RunFormatOption = Annotated[RunFormat, typer.Option("--format", help="table for people, json for programs.")]

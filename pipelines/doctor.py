@@ -1,0 +1,229 @@
+"""Looks at everything a run depends on, says what it finds, and never fails itself."""
+
+import asyncio
+import json
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from pipelines.cli_options import RunFormat
+from pipelines.clock import from_milliseconds, last_decidable_day, utc_now
+from pipelines.formats import json_value, output_console, safe
+from pipelines.policy import PolicyError, load_policy
+from pipelines.settings import (
+    PROJECT_ROOT,
+    Settings,
+    SettingsError,
+    load_settings,
+    prepare_process_environment,
+)
+from warehouse.connection import Warehouse
+from warehouse.errors import NoRelease, WarehouseError
+
+PACKAGES = (
+    "rotation", "dagster", "dbt-core", "dbt-duckdb", "duckdb", "polars", "ccxt", "great-expectations",
+)  # fmt: skip
+REQUEST_TIMEOUT_S = 5.0
+EXCHANGE_TIMEOUT_S = 12.0  # the request, the look-up of the address and the closing
+
+
+@dataclass
+class Findings:
+    """What was found, in sections of names and values.
+
+    Attributes:
+        sections: Section to name to value, in the order of the looking.
+        problems: What keeps a run from working, each with its remedy; wrong configuration.
+        warnings: What a person should know.
+        no_exchange: True when the source is live and no exchange answered.
+    """
+
+    sections: dict[str, dict[str, Any]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    no_exchange: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """0: usable. 2: something is configured wrongly. 4: all is right, but no exchange answers."""
+        return 2 if self.problems else 4 if self.no_exchange else 0
+
+    def note(self, section: str, **values: Any) -> None:
+        self.sections.setdefault(section, {}).update(values)
+
+
+def examine(warehouse_dir: Path | None) -> Findings:
+    """Look at versions, paths, settings, policy, release, write lock and exchanges.
+
+    Args:
+        warehouse_dir: The warehouse to look at; None for the one in the settings.
+    """
+    found = Findings()
+    _guarded(found, "versions", lambda: _versions(found))
+    try:
+        settings = load_settings(warehouse_dir=warehouse_dir)
+    except SettingsError as error:
+        found.problems.append(f"settings: {error}; where to look further stands in the settings")
+        return found
+    warehouse = Warehouse(settings.warehouse_dir)
+    _guarded(found, "paths", lambda: _paths(found, settings.warehouse_dir))
+    _guarded(found, "settings", lambda: _settings(found, settings))
+    _guarded(found, "policy", lambda: _policy(found, settings))
+    _guarded(found, "release", lambda: _release(found, warehouse))
+    _guarded(found, "writer", lambda: _writer(found, warehouse))
+    _guarded(found, "exchanges", lambda: _exchanges(found, settings))
+    return found
+
+
+def write_findings(found: Findings, form: RunFormat) -> None:
+    """Write what was found to standard output."""
+    if form is RunFormat.JSON:
+        outcome = {"usable": found.exit_code == 0, "problems": found.problems, "warnings": found.warnings}
+        print(json.dumps(json_value(outcome | found.sections), ensure_ascii=False, indent=1))
+        return
+    console = output_console()
+    for section, values in found.sections.items():
+        table = Table(box=None, show_header=False, pad_edge=False)
+        table.add_column(width=24, overflow="fold")
+        table.add_column(overflow="fold")
+        for name, value in values.items():
+            table.add_row(f"  {name}", Text(_text(value)))
+        console.print(Text(section, style="bold"), table)
+    for word, texts, style in (
+        ("warning", found.warnings, "yellow"),
+        ("PROBLEM", found.problems, "bold red"),
+    ):
+        for text in texts:
+            console.print(Text(f"{word}: {safe(text)}", style=style))
+    console.print(Text("usable" if found.exit_code == 0 else "not usable", style="bold"))
+
+
+def _guarded(found: Findings, section: str, look: Callable[[], None]) -> None:
+    """A look that may meet anything: a broken file or a package that does not load is a finding."""
+    try:
+        look()
+    except Exception as error:
+        found.problems.append(f"{section}: {type(error).__name__}: {error}")
+
+
+def _versions(found: Findings) -> None:
+    found.note("versions", python=platform.python_version())
+    for package in PACKAGES:
+        try:
+            found.note("versions", **{package: version(package)})
+        except PackageNotFoundError:
+            found.note("versions", **{package: None})
+            found.problems.append(f"{package} is not installed; run `make install`")
+
+
+def _paths(found: Findings, directory: Path) -> None:
+    dagster_home = prepare_process_environment()
+    found.note("paths", project=PROJECT_ROOT, warehouse=directory, dagster_home=dagster_home)
+    existing = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        found.problems.append(f"{existing} is a file; set WAREHOUSE_DIR to a directory")
+    elif not os.access(existing, os.W_OK):
+        found.problems.append(
+            f"{existing} cannot be written by this user; set WAREHOUSE_DIR to another directory"
+        )
+    elif not directory.exists():
+        found.warnings.append(f"{directory} does not exist yet; the first run creates it")
+
+
+def _settings(found: Findings, settings: Settings) -> None:
+    values = settings.model_dump(mode="json", exclude={"warehouse_dir", "policy"})
+    found.note("settings", **values)
+    if settings.data is not None and not settings.data.is_dir():
+        found.problems.append(f"data: {settings.data} is no folder; give --data DIR or ROTATION_DATA")
+
+
+def _policy(found: Findings, settings: Settings) -> None:
+    path = settings.policy_path
+    found.note("policy", file=path or "none: the defaults")
+    try:
+        found.note("policy", policy_hash=load_policy(path).canonical_hash())
+    except PolicyError as error:
+        found.problems.append(f"policy: {error}")
+
+
+def _release(found: Findings, warehouse: Warehouse) -> None:
+    from pipelines.show import release_info
+    from warehouse.release import current_release
+
+    try:
+        path = warehouse.resolve_release()
+        with warehouse.open_release() as con:
+            info = release_info(con)
+        logged = current_release(warehouse)
+    except NoRelease as error:
+        found.note("release", release_id=None)
+        found.warnings.append(str(error))
+        return
+    except WarehouseError as error:
+        found.note("release", release_id=None)
+        found.problems.append(f"release: {error}")
+        return
+    now = utc_now()
+    age_hours = round((now - info["published_at"]).total_seconds() / 3600, 1)
+    found.note("release", **info, file=path, age_hours=age_hours, rows=logged.row_counts if logged else None)
+    newest = last_decidable_day(now)
+    if info["as_of_date"] < newest:
+        found.warnings.append(
+            f"the release is as of {info['as_of_date']}, but {newest} can be decided; run `rotation run`"
+        )
+
+
+def _writer(found: Findings, warehouse: Warehouse) -> None:
+    holder = warehouse.lock_holder()
+    found.note("writer", write_lock=asdict(holder) if holder else "nobody is writing")
+
+
+def _exchanges(found: Findings, settings: Settings) -> None:
+    if settings.source != "live":
+        text = f"not asked: with the source `{settings.source}` the local exchange starts with a run"
+        found.note("exchanges", **dict.fromkeys(settings.exchanges, text))
+        return
+    answers = asyncio.run(_ask_all(settings.exchanges))
+    found.note("exchanges", **{name: answer or "no answer" for name, (answer, _) in answers.items()})
+    found.warnings += [problem for _, problem in answers.values() if problem]
+    found.no_exchange = all(problem for _, problem in answers.values())
+
+
+async def _ask_all(exchanges: tuple[str, ...]) -> dict[str, tuple[str | None, str | None]]:
+    """By exchange: its answer in words, or None and what is wrong."""
+    answers = await asyncio.gather(*(_ask(name) for name in exchanges))
+    return dict(zip(exchanges, answers, strict=True))
+
+
+async def _ask(exchange: str) -> tuple[str | None, str | None]:
+    """The exchange's clock, the lightest public request there is."""
+    from pipelines.exchanges.client import open_client
+    from pipelines.exchanges.errors import classify
+
+    async def its_time() -> int:
+        async with open_client(exchange, timeout_s=REQUEST_TIMEOUT_S) as client:
+            return await client.fetch_time()
+
+    try:
+        told_ms = await asyncio.wait_for(its_time(), EXCHANGE_TIMEOUT_S)
+    except Exception as error:
+        return None, str(classify(error, exchange, "server time"))
+    return f"answers; its clock says {from_milliseconds(told_ms):%Y-%m-%d %H:%M:%S} UTC", None
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return "\n".join(f"{name}: {_text(part)}" for name, part in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_text, value))
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S} UTC"
+    return "unknown" if value is None else safe(str(value))

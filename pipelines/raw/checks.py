@@ -1,0 +1,39 @@
+"""The gate at the border: what this run loaded must be fit to be calculated with."""
+
+from datetime import date
+
+import dagster as dg
+
+from expectations.border import border_questions
+from pipelines.checks import as_asset_checks, check_name, check_specs, run_gate
+from pipelines.policy import Policy
+from warehouse.connection import Warehouse
+from warehouse.contracts import FACTS, LOAD_BATCHES
+from warehouse.portfolio import read
+
+# When this check says no, it is because exchanges could not be reached.
+COVERAGE_CHECK = check_name(LOAD_BATCHES.qualified_name, "not_all_failed")
+
+TABLES = (*FACTS, LOAD_BATCHES)
+
+
+def table_key(qualified_name: str) -> dg.AssetKey:
+    """`raw.funding_rates` -> raw/funding_rates."""
+    return dg.AssetKey(qualified_name.split("."))
+
+
+def border_check_specs() -> list[dg.AssetCheckSpec]:
+    """Every check of the border, on the table it is about."""
+    return check_specs(border_questions, table_key)
+
+
+def evaluate_border(
+    run_id: str, as_of_date: date, source: str, policy: Policy, warehouse: Warehouse
+) -> tuple[dict[str, int], list[dg.AssetCheckResult]]:
+    """Rows per raw table, and what the border's checks found about this run's rows."""
+    with warehouse.open_build() as connection:
+        counts = {
+            table.name: read(connection, f"select count(*) from {table.qualified_name}").item() for table in TABLES
+        }
+    results = run_gate("border", run_id, as_of_date, source, policy, warehouse)
+    return counts, as_asset_checks(results, table_key)
