@@ -71,7 +71,7 @@ def examine(warehouse_dir: Path | None) -> Findings:
     try:
         settings = load_settings(warehouse_dir=warehouse_dir)
     except SettingsError as error:
-        found.problems.append(f"settings: {error}; where to look further stands in the settings")
+        found.problems.append(f"settings: {error}. The rest was not looked at: it depends on the settings")
         return found
     warehouse = Warehouse(settings.warehouse_dir)
     _guarded(found, "paths", lambda: _paths(found, settings.warehouse_dir))
@@ -226,4 +226,4 @@ def _text(value: Any) -> str:
         return ", ".join(map(_text, value))
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S} UTC"
-    return "unknown" if value is None else safe(str(value))
+    return "none" if value is None else safe(str(value))

@@ -1,5 +1,6 @@
 """Starting a night from the command line: which days, one Dagster run, and what became of it."""
 
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -124,7 +125,10 @@ def _execute(settings: Settings, warehouse: Warehouse, first_day: date, last_day
     from pipelines.jobs import NIGHTLY
     from pipelines.partitions import range_tags
 
-    with dg.DagsterInstance.get() as instance:
+    log = warehouse.directory / "logs" / f"{first_day}_{last_day}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    # dbt and Dagster print as they go; stdout belongs to the caller's own result
+    with dg.DagsterInstance.get() as instance, log.open("w", encoding="utf-8") as file, redirect_stdout(file):
         result = defs.resolve_job_def(NIGHTLY).execute_in_process(
             instance=instance,
             raise_on_error=False,
@@ -143,6 +147,7 @@ def _execute(settings: Settings, warehouse: Warehouse, first_day: date, last_day
             DONE, result.run_id, f"released {release.release_id}", first_day, last_day, release.release_id
         )
     exit_code, message = what_failed(result)
+    message = f"{message}; the log is {log}"
     return RunOutcome(exit_code, result.run_id, message, first_day, last_day)
 
 

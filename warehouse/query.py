@@ -47,7 +47,7 @@ def query(con: Connection, sql: str, parameters: Sequence[Any] = ()) -> Rows:
         QueryError: DuckDB refuses it, as when a release of another version has other tables.
     """
     try:
-        result = con.execute(sql, list(parameters))
+        result = con.cursor().execute(sql, list(parameters))  # one of its own: the next query must not end it
     except duckdb.Error as error:
         raise QueryError(f"the query failed: {error}") from None
     described = result.description or []

@@ -17,7 +17,7 @@ NOW_MS = 1_720_000_000_000
 
 @asynccontextmanager
 async def serving(answer):
-    """A server that answers every request with `answer(path)` -> (status, headers, body); gives its address."""
+    """A server that answers with `answer(path)` -> (status, headers, body); gives its address and what it saw."""
     seen = []
 
     async def handle(request):
