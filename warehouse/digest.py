@@ -19,7 +19,7 @@ import polars as pl
 
 from warehouse.connection import Connection, transaction
 from warehouse.contracts import DOUBLE, FACTS, INPUT_DIGESTS, LINEAGE, TEXT, Table
-from warehouse.frames import conform, insert
+from warehouse.frames import conform, empty_frame, insert
 
 DECISION_DELAY = timedelta(days=1, minutes=15)  # the decision for day T is taken at T+1 00:15 UTC
 _ROWS_AT_A_TIME = 500_000
@@ -68,9 +68,12 @@ def _table_digests(con: Connection, table: Table, known_until: datetime) -> pl.D
         from {table.qualified_name}
         where ingested_at <= $known_until
         group by all
+        having count(*) > 0
         """,
         {"known_until": known_until},
     ).pl()
+    if current.is_empty():
+        return empty_frame(INPUT_DIGESTS)
     cached = con.execute(
         f"select * from {INPUT_DIGESTS.qualified_name} where table_name = $name and layout = $layout",
         {"name": table.name, "layout": _layout(table)},

@@ -85,50 +85,69 @@ def build_batches(loads: list[Load], stamp: Stamp) -> list[SeriesBatch]:
 
 def _table_batches(loads: list[Load], stamp: Stamp) -> list[SeriesBatch]:
     table = loads[0].table
-    framed = [load for load in loads if load.fetched is not None and not load.fetched.frame.is_empty()]
-    clean: dict[str, pl.DataFrame] = {}
-    broken: dict[str, pl.DataFrame] = {}
-    if framed:
-        frame = pl.concat([_with_lineage(load, stamp) for load in framed])
-        sound, rejected = split_rows(table.name, frame, now=stamp.ingested_at, limits=stamp.row_limits)
-        clean, broken = _by_batch(sound), _by_batch(rejected)
+    answers = [(load, load.fetched) for load in loads if load.fetched is not None]
+    heights = {load.log["batch_id"]: fetched.frame.height for load, fetched in answers}
+    frame = _with_lineage(table, [fetched.frame for _, fetched in answers], heights, stamp)
+    sound, rejected = split_rows(table.name, frame, now=stamp.ingested_at, limits=stamp.row_limits)
+    clean, broken = _by_batch(sound, heights), _by_batch(rejected, {})
     batches = []
     for load in loads:
         batch_id = load.log["batch_id"]
         bad = broken[batch_id].drop("batch_id") if batch_id in broken else no_rejected_rows()
         if load.fetched is not None and not load.fetched.rejected.is_empty():
             # Rows are numbered from 1, the unreadable ones after all that could be read.
-            unreadable = load.fetched.rejected.with_columns(
-                pl.col("row_number") + load.fetched.frame.height + 1
-            )
-            bad = pl.concat([bad, unreadable])
+            number = pl.col("row_number") + load.fetched.frame.height + 1
+            bad = pl.concat([bad, load.fetched.rejected.with_columns(number)])
         batches.append(SeriesBatch(table, clean.get(batch_id, empty_frame(table)), bad, load.log))
     return batches
 
 
-def _with_lineage(load: Load, stamp: Stamp) -> pl.DataFrame:
-    table, log = load.table, load.log
-    assert load.fetched is not None
-    if table.event_column is None:
-        event: pl.Expr = pl.lit(stamp.ingested_at)  # a list of instruments is what it says, when it says it
-        available = event
+def _with_lineage(
+    table: Table, frames: list[pl.DataFrame], heights: dict[str, int], stamp: Stamp
+) -> pl.DataFrame:
+    """All frames as one, with lineage: column by column for all of them, not once per series."""
+    if not frames:
+        return empty_frame(table)
+    frame = pl.concat(frames)
+    ids = pl.DataFrame({"batch_id": list(heights), "rows": list(heights.values())}).filter(pl.col("rows") > 0)
+    ingested_at = pl.lit(stamp.ingested_at, pl.Datetime("us"))
+    event = _event_time(table, frame)
+    if event is None:
+        event = available_at = ingested_at  # a list of instruments is what it says, when it says it
     else:
-        event = pl.col(table.event_column) + _length(table.name, log.get("timeframe"))
-        available = event + _lag(table.name, stamp.lags)
-        if "source_kind" in table.columns:
-            available = pl.when(pl.col("source_kind") == "snapshot").then(event).otherwise(available)
-    is_observed = stamp.ingested_at - event <= _OBSERVED_WITHIN
-    return load.fetched.frame.with_columns(
-        available_at=available.cast(pl.Datetime("us")),
-        ingested_at=pl.lit(stamp.ingested_at).cast(pl.Datetime("us")),
+        available_at = event + _lag(table.name, stamp.lags)
+    if "source_kind" in table.columns:
+        available_at = pl.when(pl.col("source_kind") == "snapshot").then(event).otherwise(available_at)
+    is_observed = ingested_at - event <= _OBSERVED_WITHIN
+    return frame.with_columns(
+        available_at=available_at,
+        ingested_at=ingested_at,
         pit_quality=pl.when(is_observed).then(pl.lit("observed")).otherwise(pl.lit("assumed")),
         source=pl.lit(stamp.source),
-        batch_id=pl.lit(log["batch_id"]),
+        batch_id=ids.select(pl.col("batch_id").repeat_by("rows").explode())["batch_id"],
     )
 
 
-def _by_batch(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    return {str(key[0]): part for key, part in frame.partition_by("batch_id", as_dict=True).items()}
+def _event_time(table: Table, frame: pl.DataFrame) -> pl.Expr | None:
+    """The instant at which a row's value became final: a candle's close, otherwise the row's own time."""
+    if table.event_column is None:
+        return None
+    event = pl.col(table.event_column)
+    if "timeframe" not in table.columns:
+        return event
+    lengths = {name: _length(table.name, name) for name in frame["timeframe"].unique()}
+    return event + pl.col("timeframe").replace_strict(lengths, return_dtype=pl.Duration("us"))
+
+
+def _by_batch(frame: pl.DataFrame, heights: dict[str, int]) -> dict[str, pl.DataFrame]:
+    """The frame's rows by batch; when all of `heights` are there still, cut where one batch follows another."""
+    if frame.height != sum(heights.values()):
+        return {str(key[0]): part for key, part in frame.partition_by("batch_id", as_dict=True).items()}
+    parts, first = {}, 0
+    for batch_id, height in heights.items():
+        parts[batch_id] = frame.slice(first, height)
+        first += height
+    return parts
 
 
 def _length(dataset: str, timeframe: str | None) -> timedelta:

@@ -1,28 +1,105 @@
-with days as (
+-- One pass over the daily tables; the last part is the day after an observation, on which it may be carried.
+with stacked as (
   select
     exchange,
     symbol,
-    date
+    date,
+    close_usd as unit_close_usd,
+    case when volume_hours >= {{ var('metrics_volume_min_hours') }} then volume_usd end as volume_usd,
+    last_closed_at,
+    cast(null as double) as mark_index_basis_frac,
+    cast(null as double) as funding_8h_bps,
+    cast(null as timestamp) as last_settled_at,
+    cast(null as double) as open_interest_contracts,
+    cast(null as double) as open_interest_base,
+    cast(null as double) as open_interest_usd,
+    cast(null as timestamp) as last_observed_at
   from {{ ref('int_candle_daily') }}
-  union
+  union all
   select
     exchange,
     symbol,
-    date
+    date,
+    null,
+    null,
+    null,
+    mark_index_basis_frac,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null
+  from {{ ref('int_basis_daily') }}
+  union all
+  select
+    exchange,
+    symbol,
+    date,
+    null,
+    null,
+    null,
+    null,
+    case
+      when hours_sum >= {{ var('metrics_funding_min_hours') }} then 1e4 * 8 * rate_sum / hours_sum
+    end,
+    last_settled_at,
+    null,
+    null,
+    null,
+    null
   from {{ ref('int_funding_daily') }}
-  union
+  union all
   select
     exchange,
     symbol,
-    date
+    date,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    open_interest_contracts,
+    open_interest_base,
+    open_interest_usd,
+    last_observed_at
   from {{ ref('int_open_interest_daily') }}
-  union
-  -- The day after an observation, on which it may be carried.
+  union all
   select
     exchange,
     symbol,
-    {{ plus_days('date', 1) }} as date
+    {{ plus_days('date', 1) }},
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    null
   from {{ ref('int_open_interest_daily') }}
+),
+
+days as (
+  select
+    exchange,
+    symbol,
+    date,
+    max(unit_close_usd) as unit_close_usd,
+    max(volume_usd) as volume_usd,
+    max(last_closed_at) as last_closed_at,
+    max(mark_index_basis_frac) as mark_index_basis_frac,
+    max(funding_8h_bps) as funding_8h_bps,
+    max(last_settled_at) as last_settled_at,
+    max(open_interest_contracts) as open_interest_contracts,
+    max(open_interest_base) as open_interest_base,
+    max(open_interest_usd) as open_interest_usd,
+    max(last_observed_at) as last_observed_at
+  from stacked
+  group by exchange, symbol, date
 ),
 
 -- A symbol that no exchange lists any more still says what it is: BASE/QUOTE:SETTLE-EXPIRY.
@@ -55,30 +132,16 @@ described as (
   where coalesce(listed.quote, symbols.quote) in ('USD', 'USDT', 'USDC')
 ),
 
-joined as (
+facts as (
   select
-    days.date,
-    days.exchange,
-    days.symbol,
-    coalesce(renamed.asset, described.base) as asset,
+    days.*,
     described.market_type,
     described.is_linear,
     described.contract_size,
     described.expiry_at,
+    coalesce(renamed.asset, described.base) as asset,
     coalesce(renamed.multiplier * renamed.ratio, described.contract_multiplier) as coins_per_unit,
-    candle.close_usd as unit_close_usd,
-    case when candle.volume_hours >= {{ var('metrics_volume_min_hours') }} then candle.volume_usd end as volume_usd,
-    case
-      when funding.hours_sum >= {{ var('metrics_funding_min_hours') }}
-        then 1e4 * 8 * funding.rate_sum / funding.hours_sum
-    end as funding_8h_bps,
-    basis.mark_index_basis_frac,
-    oi.open_interest_contracts,
-    oi.open_interest_base,
-    oi.open_interest_usd,
-    candle.last_closed_at,
-    funding.last_settled_at,
-    oi.last_observed_at
+    {{ latest_known(['days.last_closed_at', 'days.last_settled_at', 'days.last_observed_at']) }} as newest_row_at
   from days
   inner join {{ ref('int_calendar') }} as calendar
     on days.date = calendar.date
@@ -89,31 +152,16 @@ joined as (
       described.base = renamed.base
       and days.date >= renamed.valid_from
       and (days.date < renamed.valid_to or renamed.valid_to is null)
-  left join {{ ref('int_candle_daily') }} as candle
-    on days.exchange = candle.exchange and days.symbol = candle.symbol and days.date = candle.date
-  left join {{ ref('int_basis_daily') }} as basis
-    on days.exchange = basis.exchange and days.symbol = basis.symbol and days.date = basis.date
-  left join {{ ref('int_funding_daily') }} as funding
-    on days.exchange = funding.exchange and days.symbol = funding.symbol and days.date = funding.date
-  left join {{ ref('int_open_interest_daily') }} as oi
-    on days.exchange = oi.exchange and days.symbol = oi.symbol and days.date = oi.date
 ),
 
-facts as (
-  select
-    *,
-    unit_close_usd / coins_per_unit as close_usd
-  from joined
-),
-
-exchange_prices as (
+exchange_days as (
   select
     date,
     asset,
     exchange,
-    {{ median('close_usd') }} as close_usd
+    {{ median("case when market_type = 'perpetual' then unit_close_usd / coins_per_unit end") }} as close_usd,
+    max(newest_row_at) as newest_row_at
   from facts
-  where market_type = 'perpetual' and close_usd is not null
   group by date, asset, exchange
 ),
 
@@ -123,9 +171,9 @@ dispersed as (
     date,
     asset,
     {{ median('close_usd') }} as median_close_usd
-  from exchange_prices
+  from exchange_days
   group by date, asset
-  having count(*) >= 3 and max(close_usd) > min(close_usd) * (1 + {{ var('data_price_jump') }})
+  having count(close_usd) >= 3 and max(close_usd) > min(close_usd) * (1 + {{ var('data_price_jump') }})
 ),
 
 -- Compared with the median of all, too: of three exchanges with one wrong price, the median of the others is half
@@ -136,42 +184,39 @@ departed as (
     own.asset,
     own.exchange
   from dispersed
-  inner join exchange_prices as own
+  inner join exchange_days as own
     on dispersed.date = own.date and dispersed.asset = own.asset
-  inner join exchange_prices as other
+  inner join exchange_days as other
     on own.date = other.date and own.asset = other.asset and own.exchange <> other.exchange
+  where other.close_usd is not null
   group by own.date, own.asset, own.exchange, own.close_usd, dispersed.median_close_usd
   having
     {{ rounded('abs(own.close_usd / ' ~ median('other.close_usd') ~ ' - 1)') }} > {{ var('data_price_jump') }}
     and {{ rounded('abs(own.close_usd / dispersed.median_close_usd - 1)') }} > {{ var('data_price_jump') }}
 ),
 
-newest_rows as (
+-- An exchange without any row that day has nothing to drop but a carried open interest, and that is kept.
+outdated as (
   select
     date,
     asset,
-    exchange,
-    max(max({{ latest_known(['last_closed_at', 'last_settled_at', 'last_observed_at']) }})) over (
-      partition by asset, exchange order by date
-    ) as newest_row_at
-  from facts
-  group by date, asset, exchange
+    exchange
+  from exchange_days
+  where
+    newest_row_at < {{ plus_minutes(decision_instant('date'), -60 * var('data_stale_exchange_hours')) }}
 ),
 
 flagged as (
   select
     facts.*,
+    facts.unit_close_usd / facts.coins_per_unit as close_usd,
     departed.date is not null as is_price_departed,
-    coalesce(
-      newest_rows.newest_row_at
-      < {{ plus_minutes(decision_instant('facts.date'), -60 * var('data_stale_exchange_hours')) }},
-      false
-    ) as is_outdated
+    outdated.date is not null as is_outdated
   from facts
   left join departed
     on facts.date = departed.date and facts.asset = departed.asset and facts.exchange = departed.exchange
-  left join newest_rows
-    on facts.date = newest_rows.date and facts.asset = newest_rows.asset and facts.exchange = newest_rows.exchange
+  left join outdated
+    on facts.date = outdated.date and facts.asset = outdated.asset and facts.exchange = outdated.exchange
 ),
 
 asset_prices as (

@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 
-from pipelines.local_exchange.market import HOUR_MS
 from pipelines.local_exchange.simulation.noise import stream
+from pipelines.local_exchange.timeframes import HOUR_MS
 
 ORIGIN = date(2021, 11, 1)  # the first day of every simulated market; all series start here
 ORIGIN_MS = int(datetime(ORIGIN.year, ORIGIN.month, ORIGIN.day, tzinfo=UTC).timestamp()) * 1000

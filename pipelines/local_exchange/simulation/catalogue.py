@@ -8,7 +8,6 @@ from math import floor, log10
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.local_exchange.market import HOUR_MS
 from pipelines.local_exchange.simulation.calendar import (
     DELISTINGS,
     INTERVAL_CHANGES,
@@ -18,6 +17,7 @@ from pipelines.local_exchange.simulation.calendar import (
     USUAL_INTERVAL_HOURS,
     quarterly_expiries,
 )
+from pipelines.local_exchange.timeframes import HOUR_MS
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Instrument:
     """One instrument of one exchange. Times are UTC milliseconds; prices are in quote units per `base` unit.
 
     Attributes:
-        market_type: `spot`, `perpetual` or `dated`.
+        kind: `spot`, `perp` or `dated`.
         coins_per_unit: Today's coins in one unit of `base`: 1000 for 1000PEPE, 24000 for MKR.
         contract_size: Base units per contract, USD per contract where `settle` is `base`; 1 for spot.
         first_ms: Opening of its first candle.
@@ -109,7 +109,7 @@ class Instrument:
 
     exchange: str
     symbol: str
-    market_type: str
+    kind: str
     base: str
     quote: str
     settle: str | None
@@ -122,7 +122,7 @@ class Instrument:
 
     @property
     def is_inverse(self) -> bool:
-        return self.market_type != "spot" and self.settle == self.base
+        return self.kind != "spot" and self.settle == self.base
 
     @property
     def price_decimals(self) -> int:
@@ -133,19 +133,6 @@ class Instrument:
     def lot_decimals(self) -> int:
         """Decimals of its quantities, in base units: a step is worth a dollar or less."""
         return -floor(log10(1.0 / (self.coin.price_usd * self.coins_per_unit)))
-
-    @property
-    def tick_size(self) -> float:
-        return float(f"1e{-self.price_decimals}")
-
-    @property
-    def lot_step(self) -> float:
-        """In base units; one contract where the contract is in USD."""
-        return 1.0 if self.is_inverse else float(f"1e{-self.lot_decimals}")
-
-    @property
-    def min_notional_usd(self) -> float:
-        return self.contract_size if self.is_inverse else 5.0
 
     def interval_hours(self, settled_ms: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Hours between settlements in the periods that end at `settled_ms`."""
@@ -178,7 +165,7 @@ def _of_coin(exchange: Exchange, coin: Coin, now_ms: int) -> Iterator[Instrument
         usual = Instrument(
             exchange=exchange.name,
             symbol=f"{code}/USDT",
-            market_type="spot",
+            kind="spot",
             base=code,
             quote="USDT",
             settle=None,
@@ -190,7 +177,7 @@ def _of_coin(exchange: Exchange, coin: Coin, now_ms: int) -> Iterator[Instrument
             expiry_ms=None,
         )
         yield usual
-        perpetual = replace(usual, market_type="perpetual", settle="USDT", symbol=f"{code}/USDT:USDT")
+        perpetual = replace(usual, kind="perp", settle="USDT", symbol=f"{code}/USDT:USDT")
         if code in THOUSANDS:
             base = exchange.renamed_bases.get(f"1000{code}", f"1000{code}")
             perpetual = replace(perpetual, base=base, coins_per_unit=1000.0, symbol=f"{base}/USDT:USDT")
@@ -211,7 +198,7 @@ def _dated(perpetual: Instrument, now_ms: int) -> Iterator[Instrument]:
         if expiry_ms > ORIGIN_MS:
             yield replace(
                 perpetual,
-                market_type="dated",
+                kind="dated",
                 symbol=f"{perpetual.symbol}-{datetime.fromtimestamp(expiry_ms / 1000, UTC):%y%m%d}",
                 first_ms=max(listed_ms, ORIGIN_MS),
                 last_ms=expiry_ms,

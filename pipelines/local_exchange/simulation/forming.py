@@ -1,10 +1,10 @@
-"""Candles that are made of hours: longer ones, and those that are still forming at the present."""
+"""What an hour that is still forming shows at the present."""
 
 from dataclasses import replace
 
 import numpy as np
 
-from pipelines.local_exchange.market import HOUR_MS, Candles
+from pipelines.local_exchange.market import Candles
 from pipelines.local_exchange.simulation.catalogue import Instrument
 
 
@@ -28,29 +28,3 @@ def with_forming_hour(hours: Candles, passed_frac: float, item: Instrument) -> C
         "volume_quote": round(traded * (open_ + max(seen) + min(seen) + present) / 4, 2),
     }
     return replace(hours, **{name: np.append(getattr(hours, name)[:-1], so_far[name]) for name in so_far})
-
-
-def coarser(hours: Candles, length_ms: int, now_ms: int, item: Instrument) -> Candles:
-    """Candles of `length_ms` (a divisor of the day) out of hours, the last of which may be forming.
-
-    Open first, high max, low min, close last, volumes summed. A candle of which an hour is missing is left
-    out; the last one may be forming.
-    """
-    if not len(hours.opened_ms):
-        return hours
-    opened = hours.opened_ms // length_ms * length_ms
-    first = np.flatnonzero(np.diff(opened, prepend=-1))
-    last = np.append(first[1:], len(opened)) - 1
-    begun_until_ms = -(-now_ms // HOUR_MS) * HOUR_MS  # the end of the forming hour
-    ends = np.minimum(opened[first] + length_ms, begun_until_ms)
-    whole = (last - first + 1) * HOUR_MS == ends - opened[first]
-    columns = (
-        opened[first],
-        hours.open[first],
-        np.maximum.reduceat(hours.high, first),
-        np.minimum.reduceat(hours.low, first),
-        hours.close[last],
-        np.round(np.add.reduceat(hours.volume_base, first), item.lot_decimals),
-        np.round(np.add.reduceat(hours.volume_quote, first), 2),
-    )
-    return Candles(*(column[whole] for column in columns))

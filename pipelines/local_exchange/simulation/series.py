@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.local_exchange.market import HOUR_MS, Candles, OpenInterest, Settlements
+from pipelines.local_exchange.market import Candles, OpenInterest, Settlements
 from pipelines.local_exchange.simulation.calendar import ORIGIN_MS, outages
 from pipelines.local_exchange.simulation.catalogue import EXCHANGES, Instrument
 from pipelines.local_exchange.simulation.latent import (
@@ -12,10 +12,11 @@ from pipelines.local_exchange.simulation.latent import (
     LatentMarket,
 )
 from pipelines.local_exchange.simulation.noise import Floats, stream, value_noise
+from pipelines.local_exchange.timeframes import HOUR_MS
 
 YEAR_MS = 365 * 24 * HOUR_MS
 FUNDING_CAP = 0.0075  # exchanges clamp what one settlement can be (decimal)
-DAILY_TURNOVER = {"spot": 0.8, "perpetual": 2.5, "dated": 1.0}  # traded coins of a day against open interest
+DAILY_TURNOVER = {"spot": 0.8, "perp": 2.5, "dated": 1.0}  # traded coins of a day against open interest
 INVERSE_SHARE, DATED_SHARE = 0.12, 0.05  # of the coin's open interest
 _SEASON = 1 + 0.35 * np.sin(2 * np.pi * (np.arange(24) - 8) / 24)  # volume by hour of the day, UTC
 
@@ -48,7 +49,7 @@ class SeriesBuilder:
         low = np.round(np.minimum(open_, close) * (1 - down), item.price_decimals)
         base = np.zeros(BLOCK_HOURS)
         if price_type == "last":
-            usual = self._usual_coins(item) / item.coins_per_unit * DAILY_TURNOVER[item.market_type] / 24
+            usual = self._usual_coins(item) / item.coins_per_unit * DAILY_TURNOVER[item.kind] / 24
             activity = np.exp(paths.log_volume[first : first + BLOCK_HOURS] + 0.3 * draws[:, 2])
             base = np.round(usual * activity * np.tile(_SEASON, BLOCK_HOURS // 24), item.lot_decimals)
         quote = np.round(base * (open_ + high + low + close) / 4, 2)
@@ -57,7 +58,7 @@ class SeriesBuilder:
         return Candles(*(column[shown] for column in columns))
 
     def settlements(self, item: Instrument, block: int) -> Settlements:
-        """Funding of a perpetual, decimal per settlement, and its mark price at that instant.
+        """Funding of a perpetual, decimal per settlement.
 
         The rate is the mean of hourly funding over the interval, clamped as exchanges do. A block holds whole
         intervals of every length that divides 8 hours.
@@ -69,27 +70,12 @@ class SeriesBuilder:
         hour = np.arange(1, BLOCK_HOURS + 1)
         mean_bps = (sums[1:] - sums[np.maximum(hour - interval, 0)]) / interval
         due = (settled_ms // HOUR_MS % interval == 0) & self._shown(item, block)
-        mark = self._price(item, "mark", block * BLOCK_HOURS, BLOCK_HOURS)
-        return Settlements(settled_ms[due], settled_rate(mean_bps, interval)[due], mark[due])
-
-    def predicted_funding(self, item: Instrument, now_ms: int) -> tuple[float, int]:
-        """The rate at which the closed hours since the last settlement would settle, and the next settlement.
-
-        Right after a settlement the hour before it stands in.
-        """
-        hour = (now_ms - ORIGIN_MS) // HOUR_MS  # hours that have closed
-        interval = int(item.interval_hours(np.array([now_ms + 1]))[0])
-        passed = hour % interval
-        count = min(max(passed, 1), hour) or 1
-        mean_bps = self._funding_bps(item, max(hour - count, 0), count).mean()
-        rate = settled_rate(np.array([mean_bps]), np.array([interval]))
-        return float(rate[0]), ORIGIN_MS + (hour - passed + interval) * HOUR_MS
+        return Settlements(settled_ms[due], settled_rate(mean_bps, interval)[due])
 
     def open_interest(self, item: Instrument, block: int) -> OpenInterest:
         """Open interest at the end of every hour, in base units and in USD at the mark price.
 
-        Each contract counts once; a coin-margined contract's is a whole number of contracts. Nobody publishes
-        contracts of linear ones: NaN.
+        Each contract counts once; a coin-margined contract's is a whole number of contracts.
         """
         first = block * BLOCK_HOURS
         mark = self._price(item, "mark", first, BLOCK_HOURS)
@@ -103,10 +89,8 @@ class SeriesBuilder:
         else:
             base = np.round(coins / item.coins_per_unit, item.lot_decimals)
             usd = base * mark
-        contracts = usd / item.contract_size if item.is_inverse else np.full(BLOCK_HOURS, np.nan)
         shown = self._shown(item, block)
-        columns = (open_ms(block) + HOUR_MS, base, usd, contracts)
-        return OpenInterest(*(column[shown] for column in columns))
+        return OpenInterest((open_ms(block) + HOUR_MS)[shown], base[shown], usd[shown])
 
     def _stream(self, item: Instrument, *names: object) -> np.random.Generator:
         return stream(self.latent.seed, item.exchange, item.symbol, *names)
@@ -120,7 +104,7 @@ class SeriesBuilder:
     def _usual_coins(self, item: Instrument) -> float:
         """The instrument's part of the coin's usual open interest, in today's coins."""
         coin = item.coin
-        part = INVERSE_SHARE if item.is_inverse else DATED_SHARE if item.market_type == "dated" else 1.0
+        part = INVERSE_SHARE if item.is_inverse else DATED_SHARE if item.kind == "dated" else 1.0
         return part * EXCHANGES[item.exchange].share * coin.open_interest_usd / coin.price_usd
 
     def _shown(self, item: Instrument, block: int) -> npt.NDArray[np.bool_]:
@@ -129,7 +113,7 @@ class SeriesBuilder:
         shown = opens >= item.first_ms
         if item.last_ms is not None:
             shown &= opens < item.last_ms
-        if item.market_type == "perpetual":
+        if item.kind == "perp":
             hours = block * BLOCK_HOURS + np.arange(BLOCK_HOURS)
             for start, end in outages(item.coin.sector, (block + 1) * BLOCK_HOURS):
                 shown &= (hours < start) | (hours >= end)
@@ -146,10 +130,10 @@ class SeriesBuilder:
         log_price = self.latent.coin(coin).log_price[first : first + count]
         price = coin.price_usd * item.coins_per_unit * np.exp(log_price)
         if price_type != "index":
-            if item.market_type == "perpetual":
+            if item.kind == "perp":
                 premium = (self._funding_bps(item, first, count) - INTEREST_BPS) * 1e-4
                 price *= 1 + np.clip(premium, -0.02, 0.02)
-            elif item.market_type == "dated":
+            elif item.kind == "dated":
                 price *= 1 + self._dated_basis(item, first, count)
         if price_type == "last":
             size = EXCHANGES[item.exchange].price_noise

@@ -6,9 +6,9 @@ from functools import cache
 import numpy as np
 import pytest
 
-from pipelines.local_exchange.market import DAY_MS, HOUR_MS
 from pipelines.local_exchange.simulation import SimulatedMarket
 from pipelines.local_exchange.simulation.series import FUNDING_CAP, settled_rate
+from pipelines.local_exchange.timeframes import DAY_MS, HOUR_MS
 
 NOW_MS = int(datetime(2026, 11, 22, 11, 17, tzinfo=UTC).timestamp()) * 1000
 SINCE_MS = NOW_MS - 300 * DAY_MS
@@ -63,7 +63,7 @@ def test_a_single_stamp_is_found_wherever_it_lies():
     start = utc_ms(2022, 1, 1)
     for stamp in range(start, start + 200 * DAY_MS, DAY_MS):
         settled = market().settlements("binance", "BTC/USDT:USDT", stamp, stamp).settled_ms
-        observed = market().open_interest("binance", "BTC/USDT:USDT", "1d", stamp, stamp).observed_ms
+        observed = market().open_interest("binance", "BTC/USDT:USDT", stamp, stamp).stamped_ms
         assert settled.tolist() == observed.tolist() == [stamp]
 
 
@@ -87,77 +87,37 @@ def test_funding_is_clamped():
     assert np.abs(market().settlements("binance", "1000PEPE/USDT:USDT", 0, NOW_MS).funding_rate).max() < 0.04
 
 
-def test_the_settlements_mark_price_is_the_mark_candles_close():
-    known = market().settlements("binance", "SOL/USDT:USDT", NOW_MS - 5 * DAY_MS, NOW_MS)
-    marks = market().candles("binance", "SOL/USDT:USDT", "mark", "1h", NOW_MS - 6 * DAY_MS, NOW_MS)
-    close_at = dict(zip((marks.opened_ms + HOUR_MS).tolist(), marks.close.tolist(), strict=True))
-    assert len(known.mark_price) == 15
-    assert known.mark_price.tolist() == [close_at[stamp] for stamp in known.settled_ms.tolist()]
-
-
-def test_the_forecast_comes_true_when_the_interval_is_over():
-    # One minute before 16:00 seven of eight hours are known, so forecast and settlement are near each other.
-    before, settled = utc_ms(2026, 11, 20, 15, 59), utc_ms(2026, 11, 20, 16)
-    rate, due_ms = market(before).predicted_funding("binance", "BTC/USDT:USDT")
-    actual = market().settlements("binance", "BTC/USDT:USDT", settled, settled).funding_rate
-    assert due_ms == settled
-    assert rate == pytest.approx(actual[0], abs=2e-5)
-    assert rate != actual[0]
-
-
-def test_right_after_a_settlement_the_next_one_is_a_whole_interval_away():
-    now = utc_ms(2026, 11, 20, 16)
-    assert market(now).predicted_funding("bybit", "BTC/USDT:USDT")[1] == now + 8 * HOUR_MS
-    assert market(now).predicted_funding("bybit", "1000FLOKI/USDT:USDT")[1] == now + HOUR_MS
-    assert market(utc_ms(2026, 10, 18, 23)).predicted_funding("bybit", "SUI/USDT:USDT")[1] == utc_ms(
-        2026, 10, 19
-    )
-
-
-def test_only_perpetuals_that_trade_have_a_next_settlement():
-    for symbol in ("BTC/USDT", "BTC/USDT:USDT-261225", "MKR/USDT:USDT"):
-        with pytest.raises(ValueError, match="no next settlement"):
-            market().predicted_funding("binance", symbol)
-    assert not len(market().settlements("binance", "BTC/USDT", 0, NOW_MS).settled_ms)
-
-
 def test_open_interest_of_an_inverse_contract_is_whole_contracts_of_its_usd_size():
     for exchange, size in (("binance", 100.0), ("bybit", 1.0)):
-        known = market().open_interest(exchange, "BTC/USD:BTC", "1d", SINCE_MS, NOW_MS)
-        mark = market().candles(exchange, "BTC/USD:BTC", "mark", "1h", SINCE_MS, NOW_MS)
-        assert (known.contracts == np.round(known.contracts)).all()
-        assert (known.usd == known.contracts * size).all()
-        close_at = dict(zip((mark.opened_ms + HOUR_MS).tolist(), mark.close.tolist(), strict=True))
-        price = np.array([close_at[stamp] for stamp in known.observed_ms.tolist()[1:]])
+        known = market().open_interest(exchange, "BTC/USD:BTC", SINCE_MS, NOW_MS)
+        mark = market().candles(exchange, "BTC/USD:BTC", "1h", "mark", SINCE_MS, NOW_MS)
+        contracts = known.usd / size
+        assert np.abs(contracts - np.round(contracts)).max() < 1e-6
+        close_at = dict(zip((mark.open_ms + HOUR_MS).tolist(), mark.close.tolist(), strict=True))
+        price = np.array([close_at[stamp] for stamp in known.stamped_ms.tolist()[1:]])
         assert known.base[1:] == pytest.approx(known.usd[1:] / price)
 
 
 def test_open_interest_of_a_linear_contract_is_in_its_own_base():
-    known = market().open_interest("binance", "1000PEPE/USDT:USDT", "1h", NOW_MS - DAY_MS, NOW_MS)
-    mark = market().candles("binance", "1000PEPE/USDT:USDT", "mark", "1h", NOW_MS - DAY_MS, NOW_MS)
+    known = market().open_interest("binance", "1000PEPE/USDT:USDT", NOW_MS - DAY_MS, NOW_MS)
+    mark = market().candles("binance", "1000PEPE/USDT:USDT", "1h", "mark", NOW_MS - DAY_MS, NOW_MS)
     assert known.usd[-1] == pytest.approx(known.base[-1] * mark.close[-2])  # the hour that has closed
-    assert np.isnan(known.contracts).all()
     assert 1e7 < known.usd[-1] < 1e10
 
 
-@pytest.mark.parametrize(("period", "hours"), [("1h", 1), ("4h", 4), ("1d", 24)])
-def test_open_interest_stands_on_the_periods_grid(period, hours):
-    start, end = utc_ms(2026, 11, 1), utc_ms(2026, 11, 11)
-    observed = market().open_interest("bybit", "BTC/USDT:USDT", period, start, end).observed_ms
-    assert observed.tolist() == list(range(start, end + 1, hours * HOUR_MS))
-
-
-def test_spot_has_no_open_interest_and_an_unknown_period_is_refused():
-    assert not len(market().open_interest("binance", "BTC/USDT", "1h", 0, NOW_MS).base)
-    with pytest.raises(ValueError, match="is not a period"):
-        market().open_interest("binance", "BTC/USDT:USDT", "5m", 0, NOW_MS)
+def test_open_interest_stands_on_the_full_hours_and_spot_has_none():
+    start, end = utc_ms(2026, 11, 1), utc_ms(2026, 11, 3)
+    stamped = market().open_interest("bybit", "BTC/USDT:USDT", start, end).stamped_ms
+    assert stamped.tolist() == list(range(start, end + 1, HOUR_MS))
+    assert not len(market().open_interest("binance", "BTC/USDT", 0, NOW_MS).base)
+    assert not len(market().settlements("binance", "BTC/USDT", 0, NOW_MS).settled_ms)
 
 
 def test_open_interest_is_high_when_longs_pay_most():
     # The sector's leverage drives both: coins of open interest at funding above 3 bp, against below 1 bp.
     settled = market().settlements("binance", "LINK/USDT:USDT", 0, NOW_MS)
-    known = market().open_interest("binance", "LINK/USDT:USDT", "1h", 0, NOW_MS)
-    base_at = dict(zip(known.observed_ms.tolist(), known.base.tolist(), strict=True))
+    known = market().open_interest("binance", "LINK/USDT:USDT", 0, NOW_MS)
+    base_at = dict(zip(known.stamped_ms.tolist(), known.base.tolist(), strict=True))
     base = np.array([base_at[stamp] for stamp in settled.settled_ms.tolist()])
     hot, cold = settled.funding_rate >= 3e-4, settled.funding_rate <= 1e-4
     assert min(hot.sum(), cold.sum()) > 100

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.local_exchange.market import HOUR_MS
 from pipelines.local_exchange.simulation import SimulatedMarket
+from pipelines.local_exchange.timeframes import HOUR_MS
 
 NOW = datetime(2026, 11, 22, 11, 17, tzinfo=UTC)
 SERIES = [  # every kind of instrument, a 1000x contract, a coin with hourly funding, a renamed one
@@ -36,10 +36,10 @@ def market(now: datetime = NOW, seed: int = 7, start: date = date(2021, 11, 1)) 
 def everything(of: SimulatedMarket, exchange: str, symbol: str, start_ms: int, until_ms: int) -> bytes:
     """All closed values of an instrument in a window, as bytes."""
     parts = [of.settlements(exchange, symbol, start_ms, until_ms)]
-    parts.append(of.open_interest(exchange, symbol, "1h", start_ms, until_ms))
+    parts.append(of.open_interest(exchange, symbol, start_ms, until_ms))
     for price_type in ("last", "mark", "index"):
-        parts.append(of.candles(exchange, symbol, price_type, "1h", start_ms, until_ms - HOUR_MS))
-        parts.append(of.candles(exchange, symbol, price_type, "1d", start_ms, until_ms - 24 * HOUR_MS))
+        parts.append(of.candles(exchange, symbol, "1h", price_type, start_ms, until_ms - HOUR_MS))
+        parts.append(of.candles(exchange, symbol, "1d", price_type, start_ms, until_ms - 24 * HOUR_MS))
     return b"".join(getattr(part, field.name).tobytes() for part in parts for field in fields(part))
 
 
@@ -78,7 +78,7 @@ def test_a_later_start_hides_rows_and_changes_none():
     start = date(2026, 5, 6)
     short = market(start=start)
     first = ms(datetime(2026, 5, 6, tzinfo=UTC))
-    assert short.candles("binance", "ETH/USDT", "last", "1h", 0, ms(NOW)).opened_ms[0] == first
+    assert short.candles("binance", "ETH/USDT", "1h", "last", 0, ms(NOW)).open_ms[0] == first
     assert short.settlements("binance", "ETH/USDT:USDT", 0, ms(NOW)).settled_ms[0] == first + 8 * HOUR_MS
     window = first + HOUR_MS, ms(datetime(2026, 11, 1, tzinfo=UTC))
     for exchange, symbol in SERIES:
@@ -97,12 +97,12 @@ def test_another_seed_is_another_market():
 def test_nothing_after_the_present_is_shown_but_the_forming_candle(timeframe):
     for exchange, symbol in SERIES[:-1]:
         far = ms(NOW) + 10**10
-        candles = market().candles(exchange, symbol, "last", timeframe, 0, far)
+        candles = market().candles(exchange, symbol, timeframe, "last", 0, far)
         length = {"1h": 1, "4h": 4, "1d": 24}[timeframe] * HOUR_MS
-        assert candles.opened_ms[-1] == ms(NOW) // length * length
-        assert (candles.opened_ms[:-1] + length <= ms(NOW)).all()
+        assert candles.open_ms[-1] == ms(NOW) // length * length
+        assert (candles.open_ms[:-1] + length <= ms(NOW)).all()
         settled = market().settlements(exchange, symbol, 0, far).settled_ms
-        observed = market().open_interest(exchange, symbol, "1h", 0, far).observed_ms
+        observed = market().open_interest(exchange, symbol, 0, far).stamped_ms
         assert (settled <= ms(NOW)).all()
         assert (observed <= ms(NOW)).all()
 
@@ -110,12 +110,12 @@ def test_nothing_after_the_present_is_shown_but_the_forming_candle(timeframe):
 def test_the_forming_hour_grows_into_the_closed_one():
     hour = datetime(2026, 11, 22, 11, tzinfo=UTC)
     closed = market(hour + timedelta(hours=1)).candles(
-        "binance", "SOL/USDT", "last", "1h", ms(hour), ms(hour)
+        "binance", "SOL/USDT", "1h", "last", ms(hour), ms(hour)
     )
     seen_volume = 0.0
     for minute in (1, 20, 40, 59):
         now = hour + timedelta(minutes=minute)
-        forming = market(now).candles("binance", "SOL/USDT", "last", "1h", ms(hour), ms(now))
+        forming = market(now).candles("binance", "SOL/USDT", "1h", "last", ms(hour), ms(now))
         assert forming.open[0] == closed.open[0]
         assert closed.low[0] <= forming.low[0] <= forming.close[0] <= forming.high[0] <= closed.high[0]
         assert seen_volume < forming.volume_base[0] < closed.volume_base[0]
@@ -124,9 +124,9 @@ def test_the_forming_hour_grows_into_the_closed_one():
 
 def test_the_forming_day_is_made_of_the_hours_so_far():
     day = ms(NOW.replace(hour=0, minute=0))
-    hours = market().candles("binance", "SOL/USDT", "last", "1h", day, ms(NOW))
-    forming = market().candles("binance", "SOL/USDT", "last", "1d", day, ms(NOW))
-    assert len(hours.opened_ms) == 12  # 00:00 to 11:00, the last one forming
+    hours = market().candles("binance", "SOL/USDT", "1h", "last", day, ms(NOW))
+    forming = market().candles("binance", "SOL/USDT", "1d", "last", day, ms(NOW))
+    assert len(hours.open_ms) == 12  # 00:00 to 11:00, the last one forming
     assert forming.close[0] == hours.close[-1]
     assert forming.high[0] == hours.high.max()
     assert forming.volume_base[0] == pytest.approx(hours.volume_base.sum())
@@ -134,8 +134,8 @@ def test_the_forming_day_is_made_of_the_hours_so_far():
 
 def test_at_the_full_hour_no_candle_is_forming():
     now = NOW.replace(minute=0)
-    candles = market(now).candles("binance", "SOL/USDT", "last", "1h", 0, ms(now))
-    assert candles.opened_ms[-1] == ms(now) - HOUR_MS
+    candles = market(now).candles("binance", "SOL/USDT", "1h", "last", 0, ms(now))
+    assert candles.open_ms[-1] == ms(now) - HOUR_MS
 
 
 def test_nobody_knows_of_a_rename_before_it_happens():
@@ -161,7 +161,7 @@ def test_what_cannot_be_simulated_is_refused_with_the_remedy(seed, now, start, m
 
 def test_series_are_finite_and_stamps_ascend():
     for exchange, symbol in SERIES:
-        candles = market().candles(exchange, symbol, "last", "1h", 0, ms(NOW))
-        assert (np.diff(candles.opened_ms) > 0).all()
+        candles = market().candles(exchange, symbol, "1h", "last", 0, ms(NOW))
+        assert (np.diff(candles.open_ms) > 0).all()
         for field in fields(candles):
             assert np.isfinite(getattr(candles, field.name)).all()

@@ -3,6 +3,7 @@
 import csv
 from collections import defaultdict
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 from pipelines.local_exchange.simulation import SimulatedMarket
@@ -44,7 +45,7 @@ def test_each_asset_is_in_one_sector_on_each_day():
     for parts in intervals.values():
         parts.sort()
         assert all(start < end for start, end in parts)
-        assert all(one[1] <= other[0] for one, other in zip(parts, parts[1:], strict=False))
+        assert all(one[1] <= other[0] for one, other in pairwise(parts))
 
 
 def test_a_reclassified_asset_changes_sector_on_its_day():
@@ -83,7 +84,7 @@ def test_every_simulated_instrument_leads_to_its_coin_with_the_right_number_of_c
             row = by_base.get(listing.base, {"asset": listing.base, "multiplier": "1", "ratio": "1"})
             assert sector_of(row["asset"], "2026-11-22") == [COINS[row["asset"]].sector]
             bases.add(listing.base)
-            if listing.market_type == "spot":
+            if listing.kind == "spot":
                 assert row["multiplier"] == "1"
     assert {"1000PEPE", "SHIB1000", "MKR", "SKY", "KAS", "TON"} <= bases
     for rename in RENAMES:

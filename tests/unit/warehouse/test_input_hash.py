@@ -1,5 +1,6 @@
 from datetime import UTC, date, datetime, timedelta
 
+import duckdb
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -96,7 +97,9 @@ def test_newest_revision_counts_and_an_older_one_that_comes_later_does_not(three
     assert changed(before, hashes(three_days)) == [False, True, True, True, True]
 
 
-def test_batch_loading_time_source_and_order_do_not_matter(warehouse: Warehouse, three_days: Connection) -> None:
+def test_batch_loading_time_source_and_order_do_not_matter(
+    warehouse: Warehouse, three_days: Connection
+) -> None:
     other = Warehouse(warehouse.directory / "other")
     with other.open_build() as con:
         create_tables(con)
@@ -186,7 +189,9 @@ def test_history_is_read_once_and_then_only_the_days_that_were_touched(
     assert read == [[date(2026, 1, 2)]]
 
 
-def test_days_read_in_portions_give_the_same_hash(three_days: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_days_read_in_portions_give_the_same_hash(
+    three_days: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = hashes(three_days)
     three_days.execute("delete from quality.input_digests")
     monkeypatch.setattr(digest, "_ROWS_AT_A_TIME", 1)
@@ -213,10 +218,10 @@ facts = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=20, deadline=None, derandomize=True)
 @given(facts=facts, order=st.randoms(use_true_random=False), cut=st.integers(0, 12))
 def test_hash_depends_on_what_is_known_and_not_on_how_it_came(
-    tmp_path_factory: pytest.TempPathFactory, facts: list[tuple], order: object, cut: int
+    facts: list[tuple], order: object, cut: int
 ) -> None:
     """Loaded at once, or in another order with hashes taken in between: the same hashes for every K."""
 
@@ -234,14 +239,13 @@ def test_hash_depends_on_what_is_known_and_not_on_how_it_came(
     shuffled = list(facts)
     order.shuffle(shuffled)  # type: ignore[attr-defined]
     loading_days = [datetime(2026, 1, 6 + revision) for revision in range(3)]
-    with Warehouse(tmp_path_factory.mktemp("whole")).open_build() as con:
+    with duckdb.connect() as con:
         create_tables(con)
         insert(con, OPEN_INTEREST, frame(facts))
         whole = [hashes(con, known) for known in loading_days]
-    with Warehouse(tmp_path_factory.mktemp("parts")).open_build() as con:
+    with duckdb.connect() as con:
         create_tables(con)
         for part in (shuffled[:cut], shuffled[cut:]):
             insert(con, OPEN_INTEREST, frame(part))
-            for known in reversed(loading_days):
-                hashes(con, known)
+            hashes(con, loading_days[cut % 3])
         assert [hashes(con, known) for known in loading_days] == whole

@@ -38,7 +38,13 @@ def test_second_writer_is_told_who_writes_since_when_and_what_to_do(warehouse: W
         assert holder is not None and holder.pid == process.pid
         with pytest.raises(WarehouseLocked) as told, warehouse.write_lock():
             pass
-        for part in (str(process.pid), holder.host, holder.started_at, "rotation run --live", f"kill {process.pid}"):
+        for part in (
+            str(process.pid),
+            holder.host,
+            holder.started_at,
+            "rotation run --live",
+            f"kill {process.pid}",
+        ):
             assert part in str(told.value)
         with pytest.raises(WarehouseLocked), warehouse.open_build():
             pass
@@ -96,7 +102,10 @@ def test_build_file_open_in_a_program_without_the_lock_is_named(warehouse: Wareh
     )
     try:
         assert process.stdout is not None and process.stdout.readline() == "held\n"
-        with pytest.raises(WarehouseLocked, match=f"PID {process.pid}.*Close it there"), warehouse.open_build():
+        with (
+            pytest.raises(WarehouseLocked, match=f"PID {process.pid}.*Close it there"),
+            warehouse.open_build(),
+        ):
             pass
     finally:
         process.kill()
@@ -129,7 +138,9 @@ def test_setting_that_duckdb_refuses_is_named(tmp_path: Path, settings: dict[str
 
 def test_settings_reach_duckdb_and_time_is_utc(tmp_path: Path) -> None:
     with Warehouse(tmp_path, memory_limit="1GiB", threads=1).open_build() as con:
-        settings = "select current_setting('memory_limit'), current_setting('threads'), current_setting('TimeZone')"
+        settings = (
+            "select current_setting('memory_limit'), current_setting('threads'), current_setting('TimeZone')"
+        )
         assert con.execute(settings).fetchone() == ("1.0 GiB", 1, "UTC")
 
 
