@@ -1,5 +1,6 @@
 """The command line `rotation`. Heavy imports stand inside the commands, so that `--help` answers at once."""
 
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -207,7 +208,12 @@ def sql(
     """
     from pipelines.show import run_sql
 
-    run_sql(_files(warehouse), query, form)
+    # DuckDB does not notice ctrl-c in some long joins; a reader has nothing to put in order before it ends.
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        run_sql(_files(warehouse), query, form)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @exchange_app.command(

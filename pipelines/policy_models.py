@@ -109,7 +109,7 @@ class Split(Section):
 class Decide(Section):
     cadence: Literal["daily", "weekly"] = "daily"
     weekday: Literal["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"] = "MON"
-    at: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "00:15"
+    at: Literal["00:15"] = "00:15"  # the schedule, the marts' cut and the input hash share this one instant
     confirm_days: Count = 2
     latch_days: Days = 3
     cooldown_days: Days = 28

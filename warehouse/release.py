@@ -198,11 +198,15 @@ def _attached(con: Connection, partial: Path) -> Iterator[None]:
             con.execute("checkpoint release")
         finally:
             con.execute("detach release")
-    except duckdb.Error as error:
-        raise WarehouseError(
-            f"{partial}: the release could not be written ({str(error).splitlines()[0]}). The last release is still "
-            "in place. Check the free disk space, then run again."
-        ) from None
+    except BaseException as error:
+        for path in (partial, _wal_of(partial)):
+            path.unlink(missing_ok=True)
+        if isinstance(error, duckdb.Error):
+            raise WarehouseError(
+                f"{partial}: the release could not be written ({str(error).splitlines()[0]}). The last release is "
+                "still in place. Check the free disk space, then run again."
+            ) from None
+        raise
 
 
 def _copy_tables(con: Connection, as_of_date: date, raw_days: RawDays) -> dict[str, int]:
@@ -260,10 +264,9 @@ def _create_in_release(con: Connection, table: Table) -> None:
 
 
 def _put_in_place(warehouse: Warehouse, partial: Path, release_id: str) -> None:
-    wal = partial.with_name(partial.name + ".wal")
-    if wal.exists():
+    if _wal_of(partial).exists():
         raise WarehouseError(
-            f"{wal}: the new release still has a write-ahead log, so the file is not complete. Nothing was "
+            f"{_wal_of(partial)}: the new release still has a write-ahead log, so the file is not complete. Nothing was "
             "published; run again, and report this if it happens twice."
         )
     _sync(partial)
@@ -279,6 +282,10 @@ def _point_to(warehouse: Warehouse, release_id: str) -> None:
     link.symlink_to(Path(warehouse.releases_dir.name) / f"{release_id}.duckdb")
     os.replace(link, warehouse.release_path)
     _sync(warehouse.directory)
+
+
+def _wal_of(database: Path) -> Path:
+    return database.with_name(database.name + ".wal")
 
 
 def _sync(path: Path) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from expectations.limits import Limits as RowLimits
@@ -41,11 +42,20 @@ class Stamp:
 
 @dataclass(frozen=True)
 class Load:
-    """One line of the load log to be, with the rows it stands for (None: there are none to be had)."""
+    """One line of the load log to be, with the rows it stands for.
+
+    Attributes:
+        table: Where the rows belong.
+        log: Columns of `raw.load_batches`.
+        fetched: The rows; None where there are none to be had.
+        is_open: True when later rows are still to come, so that coverage ends with the newest row; otherwise
+            the window is answered to its end.
+    """
 
     table: Table
     log: dict[str, Any]
     fetched: Fetched | None = None
+    is_open: bool = False
 
 
 def load_log(stamp: Stamp, exchange: str, dataset: str, status: str, **columns: Any) -> dict[str, Any]:
@@ -53,9 +63,7 @@ def load_log(stamp: Stamp, exchange: str, dataset: str, status: str, **columns: 
 
     The batch_id is a digest of what was asked for and when: a step that is run again replaces its lines.
     """
-    name = [
-        columns.get(key) for key in ("symbol", "price_type", "timeframe", "window_start_at", "window_end_at")
-    ]
+    name = [columns.get(key) for key in ("symbol", "price_type", "timeframe", "window_start_at", "window_end_at")]
     text = "|".join(map(str, (stamp.run_id, stamp.ingested_at.isoformat(), exchange, dataset, status, *name)))
     return {
         "batch_id": hashlib.sha256(text.encode()).hexdigest()[:32],
@@ -69,14 +77,11 @@ def load_log(stamp: Stamp, exchange: str, dataset: str, status: str, **columns: 
     }
 
 
-def covered_until(dataset: str, timeframe: str | None, frame: pl.DataFrame) -> datetime:
-    """End of the newest row: a candle's close, otherwise its instant."""
-    newest = frame[TABLES[dataset].event_column].max()
-    return newest + _length(dataset, timeframe)
-
-
 def build_batches(loads: list[Load], stamp: Stamp) -> list[SeriesBatch]:
-    """What is written for these loads; the rules are checked once per table, not once per series."""
+    """What is written for these loads; the rules are checked once per table, not once per series.
+
+    Rows that break a rule are set aside. A load that keeps no row has failed, and covers nothing.
+    """
     by_table: dict[str, list[Load]] = {}
     for load in loads:
         by_table.setdefault(load.table.name, []).append(load)
@@ -90,26 +95,42 @@ def _table_batches(loads: list[Load], stamp: Stamp) -> list[SeriesBatch]:
     frame = _with_lineage(table, [fetched.frame for _, fetched in answers], heights, stamp)
     sound, rejected = split_rows(table.name, frame, now=stamp.ingested_at, limits=stamp.row_limits)
     clean, broken = _by_batch(sound, heights), _by_batch(rejected, {})
+    no_rows, none_rejected = empty_frame(table), no_rejected_rows()
     batches = []
     for load in loads:
         batch_id = load.log["batch_id"]
-        bad = broken[batch_id].drop("batch_id") if batch_id in broken else no_rejected_rows()
+        bad = broken[batch_id].drop("batch_id") if batch_id in broken else none_rejected
         if load.fetched is not None and not load.fetched.rejected.is_empty():
             # Rows are numbered from 1, the unreadable ones after all that could be read.
             number = pl.col("row_number") + load.fetched.frame.height + 1
             bad = pl.concat([bad, load.fetched.rejected.with_columns(number)])
-        batches.append(SeriesBatch(table, clean.get(batch_id, empty_frame(table)), bad, load.log))
+        kept = clean.get(batch_id, no_rows)
+        batches.append(SeriesBatch(table, kept, bad, _judged(load, kept, bad.height)))
     return batches
 
 
-def _with_lineage(
-    table: Table, frames: list[pl.DataFrame], heights: dict[str, int], stamp: Stamp
-) -> pl.DataFrame:
+def _judged(load: Load, kept: pl.DataFrame, rejected: int) -> dict[str, Any]:
+    """The line of the load log, now that it is known which rows keep the rules."""
+    log, event = load.log, load.table.event_column
+    if log["status"] != "ok":
+        return log
+    if kept.is_empty():
+        error = f"none of the {rejected} rows that arrived can be used; they are in raw.quarantine, with the rule"
+        return log | {"status": "failed", "error": error}
+    if event is None:
+        return log
+    if not load.is_open:
+        return log | {"covered_until_at": log["window_end_at"]}
+    newest: datetime = kept[event].max()
+    return log | {"covered_until_at": newest + _length(load.table.name, log["timeframe"])}
+
+
+def _with_lineage(table: Table, frames: list[pl.DataFrame], heights: dict[str, int], stamp: Stamp) -> pl.DataFrame:
     """All frames as one, with lineage: column by column for all of them, not once per series."""
-    if not frames:
+    if not any(heights.values()):
         return empty_frame(table)
     frame = pl.concat(frames)
-    ids = pl.DataFrame({"batch_id": list(heights), "rows": list(heights.values())}).filter(pl.col("rows") > 0)
+    batch_numbers = np.repeat(np.arange(len(heights)), list(heights.values()))
     ingested_at = pl.lit(stamp.ingested_at, pl.Datetime("us"))
     event = _event_time(table, frame)
     if event is None:
@@ -124,7 +145,7 @@ def _with_lineage(
         ingested_at=ingested_at,
         pit_quality=pl.when(is_observed).then(pl.lit("observed")).otherwise(pl.lit("assumed")),
         source=pl.lit(stamp.source),
-        batch_id=ids.select(pl.col("batch_id").repeat_by("rows").explode())["batch_id"],
+        batch_id=pl.Series(list(heights)).gather(batch_numbers),
     )
 
 
@@ -140,7 +161,7 @@ def _event_time(table: Table, frame: pl.DataFrame) -> pl.Expr | None:
 
 
 def _by_batch(frame: pl.DataFrame, heights: dict[str, int]) -> dict[str, pl.DataFrame]:
-    """The frame's rows by batch; when all of `heights` are there still, cut where one batch follows another."""
+    """The frame's rows by batch; while all of `heights` are there, cut where one batch follows another."""
     if frame.height != sum(heights.values()):
         return {str(key[0]): part for key, part in frame.partition_by("batch_id", as_dict=True).items()}
     parts, first = {}, 0

@@ -18,7 +18,6 @@ from pipelines.raw.batch import (
     Load,
     Stamp,
     build_batches,
-    covered_until,
     load_log,
 )
 from pipelines.raw.plan import Plan, SeriesRequest
@@ -155,12 +154,9 @@ class _Run:
         # A bounded queue: readers wait while a group is being written, so memory stays bounded too.
         answers: asyncio.Queue[_Answer] = asyncio.Queue(maxsize=2 * self._limits.concurrency)
         requests = iter(self._plan.series)
-        readers = [
-            asyncio.create_task(self._read(requests, answers)) for _ in range(self._limits.concurrency)
-        ]
+        readers = [asyncio.create_task(self._read(requests, answers)) for _ in range(self._limits.concurrency)]
         try:
             self._gathered += self._not_offered()
-            self._count(self._gathered)
             reading = len(readers)
             while reading:
                 answer = await answers.get()
@@ -218,16 +214,11 @@ class _Run:
         }
         self.report.gaps += [(request.symbol, gap) for gap in fetched.gaps]
         del self.report.gaps[_WORTH_NAMING:]
-        if rows:
-            until = (
-                covered_until(request.dataset, request.timeframe, fetched.frame)
-                if request.is_open
-                else request.end
-            )
-            loads.append(self._load(request, "ok", started_at, fetched, covered_until_at=until, **counts))
-        elif unreadable:
-            error = f"none of the {unreadable} rows could be read; they are in quarantine"
-            loads.append(self._load(request, "failed", started_at, fetched, error=error, **counts))
+        if rows or unreadable:
+            loads.append(self._load(request, "ok", started_at, fetched, **counts))
+        elif not request.is_trading:
+            reason = "it does not trade any more, and nothing is kept of it for this window"
+            loads.append(self._load(request, "absent", started_at, fetched, error=reason, **counts))
         elif not any(absence.end >= request.end for absence in fetched.absences):
             # Silence where rows were expected is a gap, not a success: it covers nothing and is asked again.
             loads.append(self._load(request, "empty", started_at, fetched, **counts))
@@ -251,43 +242,41 @@ class _Run:
             "ended_at": self._clock(),
         }
         log = load_log(self._stamp, self._adapter.exchange, request.dataset, status, **(own | columns))
-        return Load(TABLES[request.dataset], log, fetched)
+        return Load(TABLES[request.dataset], log, fetched, request.is_open)
 
     def _add(self, loads: list[Load]) -> bool:
         """Take an answer in; True when it is time to write."""
         self._gathered += loads
         received = sum(load.log["rows_received"] for load in loads)
         self._gathered_rows += received
+        self.report.rows_received += received
         dataset = loads[-1].log["dataset"]
         self._left[dataset] -= 1
         self._done += 1
-        self._count(loads)
         self._progress(
-            Progress(
-                self._adapter.exchange, dataset, self._done, len(self._plan.series), self.report.rows_received
-            )
+            Progress(self._adapter.exchange, dataset, self._done, len(self._plan.series), self.report.rows_received)
         )
         return self._gathered_rows >= self._limits.flush_rows or self._left[dataset] == 0
-
-    def _count(self, loads: list[Load]) -> None:
-        for load in loads:
-            log = load.log
-            self.report.statuses[log["dataset"], log["status"]] += 1
-            self.report.requests += log["requests"]
-            self.report.rows_received += log["rows_received"]
-            if log["status"] == "failed" and len(self.report.failures) < _WORTH_NAMING:
-                self.report.failures.append(log["error"])
 
     async def _flush(self) -> None:
         loads, self._gathered, self._gathered_rows = self._gathered, [], 0
         if loads:
-            written, quarantined = await asyncio.to_thread(self._write, loads)
+            batches, written = await asyncio.to_thread(self._write, loads)
             self.report.rows_written += written
-            self.report.rows_quarantined += quarantined
+            for batch in batches:
+                self._count(batch)
 
-    def _write(self, loads: list[Load]) -> tuple[int, int]:
+    def _write(self, loads: list[Load]) -> tuple[list[SeriesBatch], int]:
         batches = build_batches(loads, self._stamp)
-        return self._sink.write(batches), sum(batch.rejected.height for batch in batches)
+        return batches, self._sink.write(batches)
+
+    def _count(self, batch: SeriesBatch) -> None:
+        log = batch.batch
+        self.report.statuses[log["dataset"], log["status"]] += 1
+        self.report.requests += log["requests"]
+        self.report.rows_quarantined += batch.rejected.height
+        if log["status"] == "failed" and len(self.report.failures) < _WORTH_NAMING:
+            self.report.failures.append(log["error"])
 
     def _not_offered(self) -> list[Load]:
         return [
@@ -299,20 +288,16 @@ class _Run:
         """One line per dataset for the series that a blocked exchange leaves unread."""
         if self.report.blocked is None:
             return []
-        loads = [
+        return [
             self._whole(dataset, "failed", f"{self.report.blocked} {count} series were not read.")
             for dataset, count in self._left.items()
             if count > 0
         ]
-        self._count(loads)
-        return loads
 
     def _whole(self, dataset: str, status: str, error: str, **columns: Any) -> Load:
         now = self._clock()
         columns |= {"started_at": now, "ended_at": now, "error": error}
-        return Load(
-            TABLES[dataset], load_log(self._stamp, self._adapter.exchange, dataset, status, **columns)
-        )
+        return Load(TABLES[dataset], load_log(self._stamp, self._adapter.exchange, dataset, status, **columns))
 
 
 async def _fetch(adapter: Adapter, request: SeriesRequest) -> Fetched:

@@ -51,6 +51,7 @@ class SeriesRequest:
         start: First time asked for.
         end: First time not asked for.
         is_open: True when the window ends at the present, so that later rows are still to come.
+        is_trading: False when the instrument has ended, so that no rows at all are no surprise.
     """
 
     dataset: Dataset
@@ -61,6 +62,7 @@ class SeriesRequest:
     start: datetime
     end: datetime
     is_open: bool
+    is_trading: bool = True
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,9 @@ def plan_series(
                 read_again = _read_again(dataset, timeframe)
                 windows = _windows(instrument, covered.get(key), read_again, start, end)
                 kind = (instrument["market_type"], price_type, timeframe)
+                is_trading = not _has_ended(instrument, end)
                 series += [
-                    SeriesRequest(dataset, instrument["symbol"], *kind, *window, is_open=window[1] == end)
+                    SeriesRequest(dataset, instrument["symbol"], *kind, *window, window[1] == end, is_trading)
                     for window in windows
                 ]
     return Plan(tuple(series), tuple(not_offered))
@@ -132,9 +135,7 @@ def _kinds(dataset: Dataset, market_type: str, wants: Wants) -> list[tuple[str |
         return []
     if dataset == "futures_ohlcv":
         price_types = wants.price_types if market_type == "perpetual" else ("last",)
-        return [
-            (price_type, timeframe) for timeframe in wants.futures_timeframes for price_type in price_types
-        ]
+        return [(price_type, timeframe) for timeframe in wants.futures_timeframes for price_type in price_types]
     if market_type == "dated":
         return []
     return [(None, None)] if dataset == "funding_rates" else [(None, wants.open_interest_period)]
@@ -147,8 +148,7 @@ def _windows(
     start: datetime,
     end: datetime,
 ) -> list[tuple[datetime, datetime]]:
-    listed_at, ended_at = instrument["listed_at"], instrument["delist_at"] or instrument["expiry_at"]
-    has_ended = instrument["is_active"] is False or (ended_at is not None and ended_at < end)
+    listed_at = instrument["listed_at"]
     if listed_at is not None:
         start = max(start, listed_at.replace(hour=0, minute=0, second=0, microsecond=0))
     if start >= end:
@@ -157,9 +157,14 @@ def _windows(
         return [(start, end)]
     covered_from, covered_until = covered
     older = [(start, min(covered_from, end))] if start < covered_from else []
-    if has_ended and covered_until < end - _SILENT_AFTER:
+    if _has_ended(instrument, end) and covered_until < end - _SILENT_AFTER:
         return older
     return [*older, (max(start, min(covered_until, end) - read_again), end)]
+
+
+def _has_ended(instrument: dict[str, Any], now: datetime) -> bool:
+    ended_at = instrument["delist_at"] or instrument["expiry_at"]
+    return instrument["is_active"] is False or (ended_at is not None and ended_at < now)
 
 
 def _read_again(dataset: Dataset, timeframe: str | None) -> timedelta:

@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 
+from pipelines.partitions import partition_days
 from pipelines.progress import report
 from pipelines.resources import PipelineWarehouse, RunSettings
 from pipelines.settings import DBT_DIRECTORY, give_dbt
@@ -40,8 +41,10 @@ def dbt_models(
         project_dir=str(DBT_DIRECTORY), profiles_dir=str(DBT_DIRECTORY), dbt_executable=dbt_executable()
     )
     give_dbt(warehouse.files.build_path)
+    _, last_day = partition_days(context)
+    arguments = build_arguments(settings.load_policy(), last_day)
     done = 0
-    for event in dbt.cli(build_arguments(settings.load_policy()), context=context).stream():
+    for event in dbt.cli(arguments, context=context).stream():
         done += 1
         report("marts", "dbt build", done)
         yield event

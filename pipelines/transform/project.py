@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 from pipelines.policy import Policy
@@ -36,12 +37,9 @@ def dbt_executable() -> str:
     return str(Path(sys.executable).parent / "dbt")
 
 
-def build_arguments(policy: Policy) -> list[str]:
-    """`dbt build` with the policy's numbers; unit tests belong to the test suite, not to a night.
-
-    The event log to stdout is read by Dagster, so it must not be quietened here.
-    """
-    variables = json.dumps(dbt_vars(policy), sort_keys=True)
+def build_arguments(policy: Policy, as_of_date: date) -> list[str]:
+    """`dbt build` with the policy's numbers, up to a day; unit tests belong to the test suite, not to a night."""
+    variables = json.dumps(dbt_vars(policy, as_of_date), sort_keys=True)
     return ["build", "--exclude-resource-type", "unit_test", "--vars", variables]
 
 

@@ -1,116 +1,51 @@
--- One pass over the daily tables; the last part is the day after an observation, on which it may be carried.
-with stacked as (
+with carrying_days as (
   select
     exchange,
     symbol,
-    date,
-    close_usd as unit_close_usd,
-    case when volume_hours >= {{ var('metrics_volume_min_hours') }} then volume_usd end as volume_usd,
-    last_closed_at,
-    cast(null as double) as mark_index_basis_frac,
-    cast(null as double) as funding_8h_bps,
-    cast(null as timestamp) as last_settled_at,
-    cast(null as double) as open_interest_contracts,
-    cast(null as double) as open_interest_base,
-    cast(null as double) as open_interest_usd,
-    cast(null as timestamp) as last_observed_at
-  from {{ ref('int_candle_daily') }}
-  union all
-  select
-    exchange,
-    symbol,
-    date,
-    null,
-    null,
-    null,
-    mark_index_basis_frac,
-    null,
-    null,
-    null,
-    null,
-    null,
-    null
-  from {{ ref('int_basis_daily') }}
-  union all
-  select
-    exchange,
-    symbol,
-    date,
-    null,
-    null,
-    null,
-    null,
-    case
-      when hours_sum >= {{ var('metrics_funding_min_hours') }} then 1e4 * 8 * rate_sum / hours_sum
-    end,
-    last_settled_at,
-    null,
-    null,
-    null,
-    null
-  from {{ ref('int_funding_daily') }}
-  union all
-  select
-    exchange,
-    symbol,
-    date,
-    null,
-    null,
-    null,
-    null,
-    null,
-    null,
-    open_interest_contracts,
-    open_interest_base,
-    open_interest_usd,
-    last_observed_at
-  from {{ ref('int_open_interest_daily') }}
-  union all
-  select
-    exchange,
-    symbol,
-    {{ plus_days('date', 1) }},
-    null,
-    null,
-    null,
-    null,
-    null,
-    null,
-    null,
-    null,
-    null,
-    null
+    {{ plus_days('date', 1) }} as date
   from {{ ref('int_open_interest_daily') }}
 ),
 
+-- Every instrument-day with any data, and the day after an observation, on which it may be carried.
 days as (
   select
     exchange,
     symbol,
     date,
-    max(unit_close_usd) as unit_close_usd,
-    max(volume_usd) as volume_usd,
-    max(last_closed_at) as last_closed_at,
-    max(mark_index_basis_frac) as mark_index_basis_frac,
-    max(funding_8h_bps) as funding_8h_bps,
-    max(last_settled_at) as last_settled_at,
-    max(open_interest_contracts) as open_interest_contracts,
-    max(open_interest_base) as open_interest_base,
-    max(open_interest_usd) as open_interest_usd,
-    max(last_observed_at) as last_observed_at
-  from stacked
-  group by exchange, symbol, date
+    candle.close_usd as unit_close_usd,
+    case when candle.volume_hours >= {{ var('metrics_volume_min_hours') }} then candle.volume_usd end as volume_usd,
+    case
+      when funding.hours_sum >= {{ var('metrics_funding_min_hours') }}
+        then 1e4 * 8 * funding.rate_sum / funding.hours_sum
+    end as funding_8h_bps,
+    basis.mark_index_basis_frac,
+    oi.open_interest_contracts,
+    oi.open_interest_base,
+    oi.open_interest_usd,
+    candle.last_closed_at,
+    funding.last_settled_at,
+    oi.last_observed_at
+  from {{ ref('int_candle_daily') }} as candle
+  full outer join {{ ref('int_funding_daily') }} as funding using (exchange, symbol, date)
+  full outer join {{ ref('int_open_interest_daily') }} as oi using (exchange, symbol, date)
+  full outer join carrying_days using (exchange, symbol, date)
+  full outer join {{ ref('int_basis_daily') }} as basis using (exchange, symbol, date)
 ),
 
 -- A symbol that no exchange lists any more still says what it is: BASE/QUOTE:SETTLE-EXPIRY.
 symbols as (
-  select distinct
+  select
     exchange,
     symbol,
     {{ dbt.split_part('symbol', "'/'", 1) }} as base,
     {{ dbt.split_part(dbt.split_part('symbol', "'/'", 2), "':'", 1) }} as quote,
     {{ dbt.split_part('symbol', "':'", 2) }} as settle
-  from days
+  from (
+    select distinct
+      exchange,
+      symbol
+    from days
+  ) as known
 ),
 
 described as (

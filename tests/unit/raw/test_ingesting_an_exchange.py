@@ -3,6 +3,7 @@
 import asyncio
 import json
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -38,8 +39,7 @@ def stamp(run="run-1", ingested_at=CLOCK):
 
 def candles(symbol, days, close=10.0):
     rows = [
-        ("binance", symbol, "1d", FIRST + timedelta(days=day), close, close, close, close, 1.0, close)
-        for day in days
+        ("binance", symbol, "1d", FIRST + timedelta(days=day), close, close, close, close, 1.0, close) for day in days
     ]
     return pl.DataFrame(rows, schema=SPOT_CANDLE_COLUMNS, orient="row")
 
@@ -115,9 +115,7 @@ def ingest(adapter, plan, sink, limits=None, run=None, progress=None):
 
 
 def log(warehouse, columns="symbol, status, error"):
-    return warehouse.execute(
-        f"select {columns} from raw.load_batches order by dataset, symbol, status"
-    ).fetchall()
+    return warehouse.execute(f"select {columns} from raw.load_batches order by dataset, symbol, status").fetchall()
 
 
 def test_candles_are_known_five_minutes_after_their_close_and_old_ones_are_called_assumed(warehouse):
@@ -134,9 +132,7 @@ def test_candles_are_known_five_minutes_after_their_close_and_old_ones_are_calle
 
 def test_funding_is_known_after_one_minute_and_a_snapshot_at_once(warehouse):
     settled = datetime(2024, 6, 11)
-    funding = pl.DataFrame(
-        [("binance", "F", settled, 0.0001, None, None)], schema=FUNDING_COLUMNS, orient="row"
-    )
+    funding = pl.DataFrame([("binance", "F", settled, 0.0001, None, None)], schema=FUNDING_COLUMNS, orient="row")
     interest = pl.DataFrame(
         [
             ("binance", "O", datetime(2024, 6, 10), None, 5.0, None, "history"),
@@ -161,9 +157,7 @@ def test_the_load_log_says_where_the_next_run_resumes(warehouse):
     old = request("B/USDT", end=datetime(2024, 6, 5), is_open=False)
     adapter = MemoryAdapter(A_USDT=candles("A/USDT", [0, 1, 2]), B_USDT=candles("B/USDT", [0]))
     ingest(adapter, plan_for(request("A/USDT"), old), RawWriter(warehouse))
-    assert log(
-        warehouse, "symbol, status, rows_received, rows_written, covered_until_at, payload_sha256"
-    ) == [
+    assert log(warehouse, "symbol, status, rows_received, rows_written, covered_until_at, payload_sha256") == [
         ("A/USDT", "ok", 3, 3, datetime(2024, 6, 4), "digest"),  # the candle of the 3rd ends on the 4th
         ("B/USDT", "ok", 1, 1, datetime(2024, 6, 5), "digest"),  # a window of the past is answered to its end
     ]
@@ -182,6 +176,13 @@ def test_silence_is_logged_as_empty_and_covers_nothing(warehouse):
     ingest(MemoryAdapter(A_USDT=candles("A/USDT", [])), plan_for(request("A/USDT")), RawWriter(warehouse))
     assert log(warehouse, "status, covered_until_at") == [("empty", None)]
     assert coverage(warehouse, "binance").is_empty()
+
+
+def test_silence_of_what_no_longer_trades_is_no_alarm(warehouse):
+    ended = replace(request("A/USDT"), is_trading=False)
+    ingest(MemoryAdapter(A_USDT=candles("A/USDT", [])), plan_for(ended), RawWriter(warehouse))
+    ((status, error),) = log(warehouse, "status, error")
+    assert status == "absent" and error.startswith("it does not trade any more")
 
 
 def test_a_refused_part_is_absent_with_its_reason_and_is_not_asked_for_again(warehouse):
@@ -262,8 +263,28 @@ def test_an_answer_of_unreadable_rows_only_has_failed_and_is_in_quarantine(wareh
     answer = Fetched(candles("A/USDT", []), 1, "digest", rejected=unreadable)
     ingest(MemoryAdapter(A_USDT=answer), plan_for(request("A/USDT")), RawWriter(warehouse))
     ((status, error),) = log(warehouse, "status, error")
-    assert status == "failed" and "none of the 1 rows could be read" in error
+    assert status == "failed" and "none of the 1 rows that arrived can be used" in error
     assert warehouse.execute("select count(*) from raw.quarantine").fetchone() == (1,)
+
+
+def test_rows_that_all_break_a_rule_cover_nothing_and_are_asked_for_again(warehouse):
+    zero = pl.DataFrame(
+        [("binance", "O", datetime(2024, 6, 10), None, 0.0, None, "history")],
+        schema=OPEN_INTEREST_COLUMNS,
+        orient="row",
+    )
+    report = ingest(MemoryAdapter(O=zero), plan_for(request("O", dataset="open_interest")), RawWriter(warehouse))
+    assert log(warehouse, "status, covered_until_at, rows_quarantined") == [("failed", None, 1)]
+    assert "none of the 1 rows that arrived can be used" in report.failures[0]
+    assert coverage(warehouse, "binance").is_empty()
+
+
+def test_coverage_ends_with_the_newest_row_that_keeps_the_rules(warehouse):
+    # The candle of the 2nd is impossible: what is stored ends with that of the 1st, on the 2nd at 00:00.
+    bad = candles("A/USDT", [1]).with_columns(low=pl.lit(99.0))
+    adapter = MemoryAdapter(A_USDT=pl.concat([candles("A/USDT", [0]), bad]))
+    ingest(adapter, plan_for(request("A/USDT")), RawWriter(warehouse))
+    assert log(warehouse, "status, covered_until_at") == [("ok", datetime(2024, 6, 2))]
 
 
 def test_contradicting_rows_of_one_answer_are_both_set_aside(warehouse):
@@ -300,9 +321,7 @@ def test_series_are_written_in_groups_and_not_one_by_one():
 
 
 def test_a_dataset_is_written_when_it_is_complete():
-    funding = pl.DataFrame(
-        [("binance", "F", FIRST, 0.0001, None, None)], schema=FUNDING_COLUMNS, orient="row"
-    )
+    funding = pl.DataFrame([("binance", "F", FIRST, 0.0001, None, None)], schema=FUNDING_COLUMNS, orient="row")
     plan = plan_for(request("A/USDT"), request("F", dataset="funding_rates"))
     sink = Recording()
     ingest(MemoryAdapter(A_USDT=candles("A/USDT", [0]), F=funding), plan, sink, Limits(concurrency=1))
@@ -325,9 +344,7 @@ def test_a_mistake_of_ours_is_raised_and_not_logged_as_the_exchanges():
 def test_progress_is_told_after_every_series():
     told = []
     adapter = MemoryAdapter(A_USDT=candles("A/USDT", [0, 1]), B_USDT=failure("permanent", "B/USDT"))
-    ingest(
-        adapter, plan_for(request("A/USDT"), request("B/USDT")), Recording(), Limits(1), progress=told.append
-    )
+    ingest(adapter, plan_for(request("A/USDT"), request("B/USDT")), Recording(), Limits(1), progress=told.append)
     assert [(each.series_done, each.series_planned, each.rows_received) for each in told] == [
         (1, 2, 2),
         (2, 2, 2),
@@ -398,9 +415,7 @@ def test_a_second_night_writes_only_what_is_new_and_a_revised_candle_becomes_a_r
 
 def test_a_step_that_is_run_again_does_not_double_its_lines(warehouse):
     for _ in range(2):
-        ingest(
-            MemoryAdapter(A_USDT=candles("A/USDT", [0])), plan_for(request("A/USDT")), RawWriter(warehouse)
-        )
+        ingest(MemoryAdapter(A_USDT=candles("A/USDT", [0])), plan_for(request("A/USDT")), RawWriter(warehouse))
     assert log(warehouse, "symbol, status, rows_written") == [("A/USDT", "ok", 1)]
 
 
@@ -411,9 +426,7 @@ def test_a_list_of_instruments_is_known_when_it_is_read(warehouse):
     }  # fmt: skip
     fetched = Fetched(pl.DataFrame([row], schema=INSTRUMENT_COLUMNS, orient="row"), 3, "digest")
     writer = RawWriter(warehouse)
-    written = asyncio.run(
-        ingest_instruments(MemoryAdapter(), fetched, writer, stamp=stamp(), clock=lambda: CLOCK)
-    )
+    written = asyncio.run(ingest_instruments(MemoryAdapter(), fetched, writer, stamp=stamp(), clock=lambda: CLOCK))
     assert written == 1
     known = warehouse.execute("select available_at, ingested_at, pit_quality from raw.instruments").fetchall()
     assert known == [(CLOCK, CLOCK, "observed")]

@@ -112,6 +112,13 @@ def test_what_has_ended_and_been_silent_for_a_week_is_left_alone():
     assert windows(plan(SPOT, stored=stored)) == [(datetime(2024, 4, 29), NOW)]
 
 
+def test_only_what_trades_is_expected_to_have_rows():
+    gone = ("OLD/USDT", "spot", None, None, None, False)
+    expired = ("BTC/USDT:USDT-240329", "dated", None, None, datetime(2024, 3, 29, 8), None)
+    trading = {each.symbol: each.is_trading for each in plan(SPOT, gone, expired).series}
+    assert trading == {"BTC/USDT": True, "OLD/USDT": False, "BTC/USDT:USDT-240329": False}
+
+
 def test_what_has_ended_lately_is_still_asked_for():
     gone = ("BTC/USDT", "spot", None, datetime(2024, 6, 26), None, False)
     stored = [spot_stored(START, datetime(2024, 6, 26))]
