@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -165,6 +166,11 @@ def _as_json(row: dict[str, Any]) -> str:
     return json.dumps(safe, default=str)
 
 
+def _plain(number: float) -> str:
+    """A number without an exponent, which Polars' SQL cannot read when it is negative."""
+    return format(Decimal(repr(number)), "f")
+
+
 def _text_in(*values: str) -> str:
     return "(" + ", ".join(f"'{value}'" for value in values) + ")"
 
@@ -241,14 +247,14 @@ def _futures_rules(limits: Limits) -> tuple[Rule, ...]:
 
 
 def _funding_rules(limits: Limits) -> tuple[Rule, ...]:
-    intervals = ", ".join(f"{hours:g}" for hours in limits.funding_intervals_hours)
+    intervals = ", ".join(str(hours) for hours in limits.funding_intervals_hours)
     return (
         *_common("settled_at"),
         Rule("on_the_hour", f"event_us % {_HOUR_US} = 0", "The settlement is not on a full hour."),
         Rule("funding_known", "funding_rate is not null", "The funding rate is missing."),
         Rule(
             "funding_believable",
-            f"abs(funding_rate) <= {limits.max_abs_funding!r}",
+            f"abs(funding_rate) <= {_plain(limits.max_abs_funding)}",
             f"The rate is beyond {limits.max_abs_funding:.0%} per settlement: percent read as a fraction, or garbage.",
         ),
         Rule(

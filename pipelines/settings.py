@@ -5,7 +5,6 @@ Every field can be set as `ROTATION_<FIELD>`; nested ones as `ROTATION_INGEST__R
 """
 
 import os
-from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
@@ -58,7 +57,21 @@ class PublishSettings(BaseModel):
 
 
 class Settings(BaseSettings):
-    """One run's surroundings, from the environment (see the module's text for the names)."""
+    """One run's surroundings, from the environment (see the module's text for the names).
+
+    Attributes:
+        warehouse_dir: Where the build file and the releases lie (also `WAREHOUSE_DIR`).
+        policy: The policy file; None: `policy.yml` in the project's root if it is there, else the defaults.
+        source: What the facts are made from: a simulated market, recorded files, or the exchanges themselves.
+        data: Folder of recorded files, with the source `recorded`.
+        seed: Of the simulated market.
+        exchange_url: Where requests go instead: a local exchange that is running already. None: to the exchanges
+            when live, else to a local exchange that the run starts and stops by itself.
+        exchanges: Which exchanges are read.
+        portfolio_value_usd: Worth of both sleeves at the first decision.
+        ingest: How facts are fetched.
+        publish: What a release holds.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="ROTATION_", env_nested_delimiter="__", extra="forbid", populate_by_name=True
@@ -72,9 +85,9 @@ class Settings(BaseSettings):
     source: Literal["simulated", "recorded", "live"] = "simulated"
     data: Path | None = None
     seed: int = Field(7, ge=0)
+    exchange_url: str | None = None
     exchanges: Annotated[tuple[str, ...], NoDecode] = SUPPORTED_EXCHANGES
     portfolio_value_usd: float = Field(100_000.0, gt=0)
-    first_day: date | None = None
     ingest: IngestSettings = IngestSettings()
     publish: PublishSettings = PublishSettings()
 

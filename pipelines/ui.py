@@ -9,7 +9,7 @@ import subprocess
 import sys
 from types import FrameType
 
-from pipelines.settings import PROJECT_ROOT, SettingsError, child_environment, prepare_process_environment
+from pipelines.settings import PROJECT_ROOT, SettingsError, prepare_process_environment
 
 STOP_TIMEOUT_S = 30.0
 
@@ -29,9 +29,10 @@ def serve(host: str, port: int) -> int:
     prepare_process_environment()
     command = [sys.executable, "-W", "ignore", "-m", "dagster", "dev", "-w", "workspace.yaml"]
     command += ["--host", host, "--port", str(port)]
+    # Set before Dagster starts: a shell's background job ignores SIGINT, and what it starts inherits that.
+    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     # A session of its own: a ctrl-c in the terminal reaches Dagster once, from here, and not twice.
-    process = subprocess.Popen(command, cwd=PROJECT_ROOT, env=child_environment(), start_new_session=True)
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    process = subprocess.Popen(command, cwd=PROJECT_ROOT, start_new_session=True)
     try:
         print(f"Dagster starts at http://{host}:{port} (ctrl-c ends it)", file=sys.stderr)
         return process.wait()
@@ -40,7 +41,8 @@ def serve(host: str, port: int) -> int:
         return 0
     finally:
         _end(process)
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

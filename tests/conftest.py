@@ -65,7 +65,7 @@ class Night:
 
 @pytest.fixture(scope="session")
 def run_nights(dagster_home: Path) -> Callable[..., Night]:
-    """Runs the nightly job for real: `run_nights(data, warehouse_dir, first_day, last_day, environment, **settings)`."""
+    """Runs the nightly job for real: `run_nights(data, warehouse_dir, first_day, last_day, environment, **more)`."""
     import dagster as dg
 
     from pipelines.nightly import run

@@ -96,8 +96,8 @@ class IngestSession:
     def _read_all(self) -> None:
         try:
             with ExitStack() as stack:
-                base_url = None
-                if self._settings.source != "live":
+                base_url = self._settings.exchange_url
+                if base_url is None and self._settings.source != "live":
                     server = LocalExchangeProcess(
                         self._settings.source, self._settings.data, self._settings.seed, self._now
                     )

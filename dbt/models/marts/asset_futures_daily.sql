@@ -22,7 +22,7 @@ select
   asset,
   sector,
   {{ rounded('funding_8h_bps') }} as funding_8h_bps,
-  funding_8h_bps / 1e4 * 3 * 365 as funding_annualised,
+  funding_8h_bps * 3 * 365 / 1e4 as funding_annualised,
   open_interest_usd,
   open_interest_base,
   funding_weighting,

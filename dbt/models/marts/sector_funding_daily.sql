@@ -53,7 +53,7 @@ select
         coalesce(sum(flip) over recent - first_value(flip ignore nulls) over recent, 0) as bigint
       )
   end as funding_sign_flips_14d,
-  funding_8h_bps / 1e4 * 3 * 365 as funding_annualised,
+  funding_8h_bps * 3 * 365 / 1e4 as funding_annualised,
   leaders,
   leader_weights,
   leader_count,
