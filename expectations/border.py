@@ -43,7 +43,7 @@ def _recent(p: Parameters, column: str) -> str:
 
 def _row_rules(table: Table, p: Parameters) -> Question:
     rules = row_rules(table.name, p.limits)
-    columns = ", ".join(f"cast({rule.predicate} as integer) as {rule.name}" for rule in rules)
+    columns = ", ".join(f"cast(coalesce({rule.predicate}, true) as integer) as {rule.name}" for rule in rules)
     return Question(
         table.qualified_name,
         f"select {', '.join(table.key)}, {columns} from (select *, {helper_columns_sql(table, p.now)} "

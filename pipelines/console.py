@@ -48,6 +48,7 @@ class RunDisplay:
         self._current: str | None = None
         self._started = self._resumed = self._last_line = seconds()
         self._spinner = Spinner("line")
+        self._say("starting")
 
     def __call__(self, progress: Progress) -> None:
         """Take one report: the stage it names is the current one from now on."""

@@ -95,6 +95,8 @@ def test_one_schedule_runs_the_whole_graph_at_a_quarter_past_midnight_utc():
 
 def test_the_schedule_decides_the_day_that_has_just_ended():
     (schedule,) = defs.schedules
-    tick = dg.build_schedule_context(scheduled_execution_time=datetime(2026, 11, 22, 0, 15, tzinfo=UTC))
+    tick = dg.build_schedule_context(
+        scheduled_execution_time=datetime(2026, 11, 22, 0, 15, tzinfo=UTC), repository_def=defs.get_repository_def()
+    )
     (request,) = schedule.evaluate_tick(tick).run_requests
     assert request.partition_key == "2026-11-21"

@@ -54,5 +54,7 @@ def test_dagster_loads_the_workspace(dagster_home):
 
 
 def _modules_with(text: str) -> set[str]:
-    modules = [path for package in ("pipelines", "warehouse", "expectations") for path in (PROJECT / package).rglob("*.py")]
+    modules = [
+        path for package in ("pipelines", "warehouse", "expectations") for path in (PROJECT / package).rglob("*.py")
+    ]
     return {str(path.relative_to(PROJECT)) for path in modules if text in path.read_text(encoding="utf-8")}

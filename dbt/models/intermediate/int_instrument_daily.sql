@@ -26,6 +26,7 @@ followed as (
       when
         observed_base is null
         and not is_price_departed
+        and not is_jump
         and {{ var('data_oi_carry_days') }} > 0
         and lag(date) over (partition by exchange, symbol order by date) = {{ plus_days('date', -1) }}
         then lag(believed_base) over (partition by exchange, symbol order by date)

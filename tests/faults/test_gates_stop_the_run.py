@@ -1,0 +1,140 @@
+"""Real runs whose gates say no, and real runs whose exchanges are out of reach: what stops, what stays, what is said."""
+
+import functools
+import hashlib
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from warehouse.connection import Warehouse
+from warehouse.release import current_release
+
+READING = ["raw__binance", "raw__bybit", "raw_tables"]
+DECIDING = ["marts", "portfolio__sector_signals", "portfolio__target_allocations", "portfolio__hedges"]
+PUBLISHING = ["audit", "publish__release"]
+DONE, GATE_SAID_NO, UNREACHABLE = 0, 3, 4
+
+
+@pytest.fixture
+def out_of_reach(monkeypatch, tmp_path):
+    """Puts exchanges out of reach for every run of the test: `out_of_reach(kind, exchange, ...)`."""
+    from pipelines.raw import session
+
+    def out_of_reach(kind: str, *exchanges: str) -> None:
+        faults = tmp_path / "faults.json"
+        faults.write_text(json.dumps({"faults": [{"kind": kind, "exchange": name} for name in exchanges]}))
+        server = functools.partial(session.LocalExchangeProcess, faults=faults)
+        monkeypatch.setattr(session, "LocalExchangeProcess", server)
+        monkeypatch.setenv("ROTATION_INGEST__RETRY_SECONDS", "0")
+
+    return out_of_reach
+
+
+def test_a_run_without_fresh_funding_stops_at_the_border_and_yesterdays_release_stays(
+    run_nights, write_market, market_days, yesterday, tmp_path
+):
+    _, last_day = market_days
+    market = _end_earlier(write_market(tmp_path / "small"), "funding", days=3)
+    before = _release(yesterday)
+    night = run_nights(market, yesterday, last_day, last_day)
+    assert night.outcome.exit_code == GATE_SAID_NO
+    assert "some_exchange_is_fresh" in night.outcome.message
+    assert "funding rates" in night.outcome.message
+    assert night.steps == READING
+    assert ("raw__load_batches__some_exchange_is_fresh", False) in night.checks
+    assert _release(yesterday) == before
+    assert _decided_days(yesterday)[-1] == last_day - timedelta(days=2)
+
+
+def test_a_run_whose_audit_fails_publishes_nothing_and_yesterdays_release_stays(
+    run_nights, small_market, market_days, yesterday
+):
+    day = market_days[1] - timedelta(days=1)
+    before = _release(yesterday)
+    with Warehouse(yesterday).open_build() as connection:
+        connection.execute(
+            "update raw.funding_rates set source = 'live' where settled_at = "
+            "(select min(settled_at) from raw.funding_rates)"
+        )
+    stopped = run_nights(small_market, yesterday, day, day)
+    assert stopped.outcome.exit_code == GATE_SAID_NO
+    assert "source_is_label" in stopped.outcome.message
+    assert stopped.steps == [*READING, *DECIDING, "audit"]
+    assert _release(yesterday) == before
+
+    with Warehouse(yesterday).open_build() as connection:
+        connection.execute("update raw.funding_rates set source = 'recorded'")
+    repaired = run_nights(small_market, yesterday, day, day)
+    assert repaired.outcome.exit_code == DONE, repaired.outcome.message
+    assert repaired.steps == [*READING, *DECIDING, *PUBLISHING]
+    assert _release(yesterday) != before
+
+
+@pytest.mark.parametrize("unreachable", ["binance", "bybit"])
+def test_one_exchange_out_of_reach_does_not_stop_the_night_and_is_named(
+    run_nights, small_market, market_days, yesterday, out_of_reach, unreachable
+):
+    day = market_days[1] - timedelta(days=1)
+    out_of_reach("geo_blocked", unreachable)
+    night = run_nights(small_market, yesterday, day, day)
+    assert night.outcome.exit_code == DONE, night.outcome.message
+    assert night.steps == [*READING, *DECIDING, *PUBLISHING]
+    with Warehouse(yesterday).open_release() as connection:
+        told = connection.execute(
+            "select details from quality.check_results where not passed and check_name = 'series_filled_frac' "
+            "and run_id = $1",
+            [night.outcome.run_id],
+        ).fetchone()
+        states = dict(
+            connection.execute(
+                "select sector, state from portfolio.sector_signals where as_of_date = $1", [day]
+            ).fetchall()
+        )
+    assert f"exchange={unreachable}" in told[0]
+    assert states["DEFI"] == "ACCUMULATION"  # one exchange is enough to know it
+
+
+@pytest.mark.parametrize("kind", ["geo_blocked", "connection_reset"])
+def test_all_exchanges_out_of_reach_is_told_apart_from_bad_data(
+    run_nights, small_market, market_days, yesterday, out_of_reach, kind
+):
+    day = market_days[1] - timedelta(days=1)
+    before = _release(yesterday)
+    out_of_reach(kind, "binance", "bybit")
+    night = run_nights(small_market, yesterday, day, day)
+    assert night.outcome.exit_code == UNREACHABLE
+    assert "not_all_failed" in night.outcome.message
+    assert night.steps == READING
+    assert _release(yesterday) == before
+    with Warehouse(yesterday).open_build() as connection:
+        log = connection.execute(
+            "select exchange, status, error from raw.load_batches where run_id = $1", [night.outcome.run_id]
+        ).fetchall()
+    assert {(exchange, status) for exchange, status, _ in log} == {("binance", "failed"), ("bybit", "failed")}
+    assert all(error for _, _, error in log)
+
+
+def _end_earlier(market: Path, table: str, days: int) -> Path:
+    """Take the last days of one kind of rows out of a recorded market."""
+    path = market / f"{table}.parquet"
+    frame = pl.read_parquet(path)
+    frame.filter(pl.col("ts") <= frame["ts"].max() - timedelta(days=days)).write_parquet(path)
+    return market
+
+
+def _release(directory: Path) -> tuple[str, str]:
+    """Id of the release that readers get, and the digest of the bytes they read."""
+    warehouse = Warehouse(directory)
+    release = current_release(warehouse)
+    assert release is not None
+    return release.release_id, hashlib.sha256(warehouse.release_path.read_bytes()).hexdigest()
+
+
+def _decided_days(directory: Path) -> list:
+    with Warehouse(directory).open_build() as connection:
+        return [
+            day for (day,) in connection.execute("select as_of_date from portfolio.decisions order by 1").fetchall()
+        ]
