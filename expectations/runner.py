@@ -24,24 +24,21 @@ class SuiteError(RuntimeError):
     """The suites cannot be run; the message says why and what to do."""
 
 
-def run_suites(
-    database_path: Path, suites: Sequence[str], parameters: Parameters, *, read_only: bool = True
-) -> list[CheckResult]:
+def run_suites(database_path: Path, suites: Sequence[str], parameters: Parameters) -> list[CheckResult]:
     """Judge a warehouse file.
 
     Args:
-        database_path: A build file or a release. Not open for writing in another process; with `read_only` not
-            in this process either.
+        database_path: A build file or a release; it is only read. It must not be open for writing anywhere, nor
+            open at all in this process: close the connection of the step before.
         suites: Names from `expectations.suites.SUITES`. Give all suites of a stage in one call.
         parameters: The run that is judged.
-        read_only: False when this process has the file open for writing: DuckDB wants one mode per process.
 
     Returns:
         One result per check, in the suites' order.
 
     Raises:
         NothingEvaluated: a suite found no row to judge.
-        SuiteError: the file is not there, or no such suite.
+        SuiteError: the file is not there or cannot be opened, or there is no such suite.
     """
     if not database_path.is_file():
         raise SuiteError(f"{database_path}: there is no such file. Run the steps before this gate first.")
@@ -49,7 +46,7 @@ def run_suites(
     if unknown or not suites:
         raise SuiteError(f"There are no suites {unknown}; the suites are {', '.join(SUITES)}.")
 
-    with _Session(database_path, read_only) as session:
+    with _Session(database_path) as session:
         results: list[CheckResult] = []
         for name in suites:
             found = [result for question in SUITES[name](parameters) for result in session.ask(question)]
@@ -66,7 +63,7 @@ def run_suites(
 class _Session:
     """One Great Expectations context over one database file, closed at the end."""
 
-    def __init__(self, database_path: Path, read_only: bool) -> None:
+    def __init__(self, database_path: Path) -> None:
         import great_expectations as gx
         from great_expectations.data_context.types.base import ProgressBarsConfig
 
@@ -76,18 +73,23 @@ class _Session:
         self._context = gx.get_context(mode="ephemeral")
         self._context.enable_analytics(False)
         self._context.variables.progress_bars = ProgressBarsConfig(globally=False)
-        self._source: Any = self._context.data_sources.add_sql(
-            name="warehouse",
-            connection_string=f"{dialect.URL_SCHEME}:///{database_path.resolve()}",
-            create_temp_table=False,
-            kwargs={"connect_args": {"read_only": read_only}},
-        )
+        try:
+            self._source: Any = self._context.data_sources.add_sql(
+                name="warehouse",
+                connection_string=f"{dialect.URL_SCHEME}:///{database_path.resolve()}",
+                create_temp_table=False,
+                kwargs={"connect_args": {"read_only": True}},
+            )
+        except ConnectionError as error:
+            raise SuiteError(
+                f"{database_path}: cannot be opened for checking ({error}). Close every other connection to it, also "
+                "in this process, and run again."
+            ) from None
         self._engine: Engine = self._source.get_engine()
         self._existing = {
             f"{schema}.{table}"
             for schema, table in self._rows("select table_schema, table_name from information_schema.tables")
         }
-        self._asked = 0
 
     def __enter__(self) -> "_Session":
         return self
@@ -104,10 +106,10 @@ class _Session:
                 _result(check, question, False, 0, 0, f"{', '.join(missing)} does not exist. {check.remedy}")
                 for check in question.checks
             ]
-        self._asked += 1
-        asset = self._source.add_query_asset(name=f"question_{self._asked}", query=question.sql)
+        asset = self._source.add_query_asset(name="question", query=question.sql)
         batch = asset.add_batch_definition_whole_table("all").get_batch()
-        validated = batch.validate(_suite(question, self._asked), result_format="BASIC")
+        validated = batch.validate(_suite(question), result_format="BASIC")
+        self._source.delete_asset("question")  # every addition writes out all assets that are there
         by_column = {result.expectation_config.kwargs["column"]: result for result in validated.results}
         return [self._judge(check, question, by_column[check.name]) for check in question.checks]
 
@@ -144,7 +146,7 @@ class _Session:
             return [tuple(row) for row in connection.execute(text(sql))]
 
 
-def _suite(question: Question, number: int) -> "gx.ExpectationSuite":
+def _suite(question: Question) -> "gx.ExpectationSuite":
     import great_expectations as gx
     from great_expectations import expectations as gxe
 
@@ -155,7 +157,7 @@ def _suite(question: Question, number: int) -> "gx.ExpectationSuite":
             column=check.name, min_value=check.minimum, max_value=check.maximum, mostly=check.mostly
         )
 
-    return gx.ExpectationSuite(name=f"suite_{number}", expectations=[expectation(c) for c in question.checks])
+    return gx.ExpectationSuite(name="question", expectations=[expectation(c) for c in question.checks])
 
 
 def _why(found: Any) -> str:

@@ -32,9 +32,7 @@ if TYPE_CHECKING:
 ERROR_LOG = Path(__file__).resolve().parent.parent / "logs" / "rotation.log"
 _typer_settings = {"no_args_is_help": True, "add_completion": False, "pretty_exceptions_enable": False}
 app = typer.Typer(**_typer_settings, epilog=EXIT_CODES)
-exchange_app = typer.Typer(
-    **_typer_settings, help="The local exchange: a simulated or recorded market on loopback."
-)
+exchange_app = typer.Typer(**_typer_settings, help="The local exchange: a simulated or recorded market on loopback.")
 policy_app = typer.Typer(**_typer_settings, help="The policy: every threshold, limit and cost of a decision.")
 app.add_typer(exchange_app, name="exchange")
 app.add_typer(policy_app, name="policy")
@@ -137,9 +135,7 @@ def run(
         portfolio_value_usd=portfolio_value, policy=policy,
     )  # fmt: skip
     if data is not None and settings.source != "recorded":
-        raise SettingsError(
-            "--data is read with the source `recorded` only; add --source recorded or leave it out"
-        )
+        raise SettingsError("--data is read with the source `recorded` only; add --source recorded or leave it out")
     load_policy(settings.policy_path)  # a wrong policy should not take a minute to be noticed
     prepare_process_environment()
     try:
@@ -149,9 +145,7 @@ def run(
             outcome = nightly.run(settings, day, first_day, last_day)
             display.finish(outcome.exit_code == 0)
     except KeyboardInterrupt:
-        typer.echo(
-            "interrupted; readers keep the last release, and the next run makes up for this one", err=True
-        )
+        typer.echo("interrupted; readers keep the last release, and the next run makes up for this one", err=True)
         raise typer.Exit(130) from None
     if outcome.message:
         typer.echo(outcome.message, err=True)
@@ -223,9 +217,7 @@ def sql(
     )
 )
 def serve(
-    source: Annotated[
-        RecordableSource, typer.Option(help="Where the market is from.")
-    ] = RecordableSource.SIMULATED,
+    source: Annotated[RecordableSource, typer.Option(help="Where the market is from.")] = RecordableSource.SIMULATED,
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder of parquet files, with --source recorded.")
     ] = None,
@@ -258,9 +250,7 @@ def doctor(warehouse: WarehouseOption = None, form: RunFormatOption = RunFormat.
     raise typer.Exit(found.exit_code)
 
 
-@app.command(
-    epilog=examples("rotation rollback --list", "rotation rollback", "rotation rollback 000041-20261120")
-)
+@app.command(epilog=examples("rotation rollback --list", "rotation rollback", "rotation rollback 000041-20261120"))
 def rollback(
     release_id: Annotated[
         str | None,
@@ -300,9 +290,7 @@ def ui(
 
 @policy_app.command("show", epilog=examples("rotation policy show", "rotation policy show > policy.yml"))
 def show_policy(
-    file: Annotated[
-        Path | None, typer.Argument(help="Policy file; default the one that a run would take.")
-    ] = None,
+    file: Annotated[Path | None, typer.Argument(help="Policy file; default the one that a run would take.")] = None,
 ) -> None:
     """Print the policy with every default filled in, as YAML that is itself a policy file, and its hash."""
     import yaml

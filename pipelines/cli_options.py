@@ -80,11 +80,7 @@ def parse_instant(text: str) -> datetime:
 
 WarehouseOption = Annotated[
     Path | None,
-    typer.Option(
-        "--warehouse", metavar="DIR", help="Where the releases are; default WAREHOUSE_DIR or warehouse/data."
-    ),
+    typer.Option("--warehouse", metavar="DIR", help="Where the releases are; default WAREHOUSE_DIR or warehouse/data."),
 ]
-FormatOption = Annotated[
-    Format, typer.Option("--format", help="table for people; csv and json have every digit.")
-]
+FormatOption = Annotated[Format, typer.Option("--format", help="table for people; csv and json have every digit.")]
 RunFormatOption = Annotated[RunFormat, typer.Option("--format", help="table for people, json for programs.")]

@@ -39,9 +39,7 @@ class RunDisplay:
         seconds: A clock that only ever goes forward.
     """
 
-    def __init__(
-        self, write_line: Callable[[str], None] | None, seconds: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, write_line: Callable[[str], None] | None, seconds: Callable[[], float] = time.monotonic) -> None:
         self._write_line, self._seconds = write_line, seconds
         self._lock = threading.Lock()
         self._stages = {name: _Stage() for name in STAGES}
@@ -72,9 +70,7 @@ class RunDisplay:
             self._current = None
             took = f"{self._seconds() - self._started:.1f} s"
             self._say(
-                f"run finished in {took}"
-                if is_done
-                else f"run stopped after {took} in {stopped_in or 'its start'}"
+                f"run finished in {took}" if is_done else f"run stopped after {took} in {stopped_in or 'its start'}"
             )
 
     def render(self) -> RenderableType:

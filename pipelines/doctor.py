@@ -131,9 +131,7 @@ def _paths(found: Findings, directory: Path) -> None:
     if not existing.is_dir():
         found.problems.append(f"{existing} is a file; set WAREHOUSE_DIR to a directory")
     elif not os.access(existing, os.W_OK):
-        found.problems.append(
-            f"{existing} cannot be written by this user; set WAREHOUSE_DIR to another directory"
-        )
+        found.problems.append(f"{existing} cannot be written by this user; set WAREHOUSE_DIR to another directory")
     elif not directory.exists():
         found.warnings.append(f"{directory} does not exist yet; the first run creates it")
 

@@ -29,9 +29,7 @@ def output_console() -> Console:
     return Console(file=sys.stdout, width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
 
 
-def write_rows(
-    form: Format, columns: Sequence[str], types: Sequence[str], rows: Iterable[Sequence[Any]]
-) -> None:
+def write_rows(form: Format, columns: Sequence[str], types: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Write rows to standard output; as a table no more than 1,000, with a note on standard error."""
     if form is Format.TABLE:
         _write_table(columns, types, rows)
@@ -65,11 +63,7 @@ def json_value(value: Any) -> Any:
     round (a long DECIMAL) or JSON does not have (Infinity, NaN) becomes text.
     """
     if isinstance(value, float):
-        return (
-            value
-            if math.isfinite(value)
-            else {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, "NaN")
-        )
+        return value if math.isfinite(value) else {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, "NaN")
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, Decimal):
@@ -92,9 +86,7 @@ def rows_table(columns: Sequence[str], types: Sequence[str], rows: Iterable[Sequ
     """A table of whatever a query gives, numbers to ten digits."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for name, kind in zip(columns, types, strict=True):
-        table.add_column(
-            Text(safe(name)), justify="right" if kind.startswith(_NUMBERS) else "left", overflow="fold"
-        )
+        table.add_column(Text(safe(name)), justify="right" if kind.startswith(_NUMBERS) else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row))
     return table
@@ -108,9 +100,7 @@ def _write_table(columns: Sequence[str], types: Sequence[str], rows: Iterable[Se
     unsqueezed = console.options.update(max_width=_UNBOUNDED)
     if console.measure(table, options=unsqueezed).minimum > console.width:
         for number, row in enumerate(shown, 1):
-            record = Table(
-                box=None, show_header=False, pad_edge=False, title=f"row {number}", title_justify="left"
-            )
+            record = Table(box=None, show_header=False, pad_edge=False, title=f"row {number}", title_justify="left")
             for name, value in zip(columns, row, strict=True):
                 record.add_row(Text(safe(name), style="bold"), Text(_cell(value), overflow="fold"))
             console.print(record, "")

@@ -28,9 +28,7 @@ from warehouse.errors import WarehouseError
 from warehouse.query import Rows, query, query_pasted
 from warehouse.release import Release
 
-DISCLAIMER = (
-    "paper only: proposals, no orders; not investment advice; that the signals earn money is not demonstrated"
-)
+DISCLAIMER = "paper only: proposals, no orders; not investment advice; that the signals earn money is not demonstrated"
 
 
 class NothingThere(WarehouseError):
@@ -89,9 +87,7 @@ def show(warehouse: Warehouse, topic: Topic, day: date | None, form: Format) -> 
         decision = _decision(con, day) if topic is not Topic.HEALTH else None
         found = rows.dicts()
     console = output_console()
-    console.print(
-        tables.header(info, day, decision), _table(topic, found, day), Text(DISCLAIMER, style="dim")
-    )
+    console.print(tables.header(info, day, decision), _table(topic, found, day), Text(DISCLAIMER, style="dim"))
 
 
 def run_sql(warehouse: Warehouse, sql: str, form: Format) -> None:
@@ -169,9 +165,7 @@ def _known_day(con: Connection, topic: Topic, day: date | None, info: dict[str, 
     known = query(con, f"select distinct {source.day} from {table} order by all").rows
     days = [row[0] for row in known]
     if not days:
-        raise NothingThere(
-            f"release {info['release_id']} has no {topic} at all; make a new one with: rotation run"
-        )
+        raise NothingThere(f"release {info['release_id']} has no {topic} at all; make a new one with: rotation run")
     if day is None:
         return days[-1]
     if day not in days:

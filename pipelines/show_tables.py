@@ -50,14 +50,10 @@ def header(info: Row, day: date, decision: Row | None) -> RenderableType:
 
 def allocations(rows: Sequence[Row]) -> RenderableType:
     """Weights of the spot sleeve and USD, before and after; why: the state and the codes of the decision."""
-    table = _table(
-        "Sector", "Action", *_right("Now %", "Target %", "Now USD", "Target USD", "Change USD"), "Why"
-    )
+    table = _table("Sector", "Action", *_right("Now %", "Target %", "Now USD", "Target USD", "Change USD"), "Why")
     for row in rows:
         is_cash = row["sector"] == "CASH"
-        why = ", ".join(
-            [*([row["state"]] if row["state"] and not is_cash else []), *(row["reason_codes"] or [])]
-        )
+        why = ", ".join([*([row["state"]] if row["state"] and not is_cash else []), *(row["reason_codes"] or [])])
         table.add_row(
             Text(row["sector"], style="bold"),
             _coloured("" if is_cash else row["action"]),
@@ -122,10 +118,7 @@ def scenarios(rows: Sequence[Row]) -> RenderableType:
                 percent(row["shock_frac"], sign="+", decimals=0),
                 str(row["horizon_days"]),
                 Text(row["funding_path"] + (" LIQUIDATED" if row["is_liquidated"] else "")),
-                *(
-                    usd(row[name], sign="+")
-                    for name in ("spot_pnl_usd", "hedge_price_pnl_usd", "funding_pnl_usd")
-                ),
+                *(usd(row[name], sign="+") for name in ("spot_pnl_usd", "hedge_price_pnl_usd", "funding_pnl_usd")),
                 usd(row["cost_usd"]),
                 usd(row["net_pnl_usd"], sign="+"),
                 percent(row["offset_frac"], decimals=1),

@@ -7,7 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
-from types import FrameType
+import time
+from collections.abc import Callable
 
 from pipelines.settings import PROJECT_ROOT, SettingsError, prepare_process_environment
 
@@ -29,36 +30,41 @@ def serve(host: str, port: int) -> int:
     prepare_process_environment()
     command = [sys.executable, "-W", "ignore", "-m", "dagster", "dev", "-w", "workspace.yaml"]
     command += ["--host", host, "--port", str(port)]
-    # Set before Dagster starts: a shell's background job ignores SIGINT, and what it starts inherits that.
-    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    # A session of its own: a ctrl-c in the terminal reaches Dagster once, from here, and not twice.
-    process = subprocess.Popen(command, cwd=PROJECT_ROOT, start_new_session=True)
+    # The handlers only take note: an exception between two lines could leave Dagster running. They are set before
+    # it starts, for a shell's background job ignores SIGINT, and what it starts would inherit that.
+    asked: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _: asked.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
-        print(f"Dagster starts at http://{host}:{port} (ctrl-c ends it)", file=sys.stderr)
-        return process.wait()
-    except KeyboardInterrupt:
-        print("ending Dagster ...", file=sys.stderr)
-        return 0
+        # A session of its own: a ctrl-c in the terminal reaches Dagster once, from here, and not twice.
+        process = subprocess.Popen(command, cwd=PROJECT_ROOT, start_new_session=True)
+        try:
+            print(f"Dagster starts at http://{host}:{port} (ctrl-c ends it)", file=sys.stderr)
+            _wait(process, lambda: bool(asked))
+            if asked:
+                print("ending Dagster ... (ctrl-c once more: at once)", file=sys.stderr)
+                process.send_signal(signal.SIGINT)
+                give_up = time.monotonic() + STOP_TIMEOUT_S
+                _wait(process, lambda: len(asked) > 1 or time.monotonic() > give_up)
+        finally:
+            _kill_rest(process)
+        return 0 if asked else process.returncode
     finally:
-        _end(process)
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def _wait(process: subprocess.Popen[bytes], is_enough: Callable[[], bool]) -> None:
+    while process.poll() is None and not is_enough():
+        time.sleep(0.2)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ask the process to end, and end everything that is left of its session after a while."""
-    if process.poll() is None:
-        process.send_signal(signal.SIGINT)
-        with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
-            process.wait(STOP_TIMEOUT_S)
-    try:
+def _kill_rest(process: subprocess.Popen[bytes]) -> None:
+    """End what is left of the process's session; most often nothing is."""
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
     process.wait()
 
 

@@ -43,9 +43,7 @@ class Binance(WireAdapter):
 
     def __init__(self, client: Any, caller: Any) -> None:
         super().__init__(client, caller)
-        self._keeps_old_open_interest = (
-            True  # until it refuses; a server that replays history may have it all
-        )
+        self._keeps_old_open_interest = True  # until it refuses; a server that replays history may have it all
 
     async def open_interest(self, symbol: str, period: str, start: datetime, end: datetime) -> port.Fetched:
         """See `port.Adapter`; what is older than the exchange keeps comes back as an absence."""
@@ -62,9 +60,7 @@ class Binance(WireAdapter):
             return await super().open_interest(symbol, period, start, end)
         reason = f"binance serves open interest of the last {days} days only"
         absence = port.Absence(start, min(kept_from, end), reason)
-        return series.with_absence(
-            await super().open_interest(symbol, period, min(kept_from, end), end), absence
-        )
+        return series.with_absence(await super().open_interest(symbol, period, min(kept_from, end), end), absence)
 
     def _details(self, market: Market) -> dict[str, Any]:
         delivery_ms = int(market["info"].get("deliveryDate") or _NEVER_MS)
@@ -95,11 +91,11 @@ class Binance(WireAdapter):
                 # Open-ended: one request then finds a coin's first candle, however late it was listed.
                 limit = min(-(-(high - low) // step), page)
                 params = {**who, "interval": timeframe, "startTime": low, "limit": limit}
-                return Request(endpoint, params, low, high)
+                return Request(endpoint, params, high)
             until = min(high, low + min(page * step, _COIN_MARGINED_WINDOW_MS))
             limit = -(-(until - low) // step)
             params = {**who, "interval": timeframe, "startTime": low, "endTime": until - 1, "limit": limit}
-            return Request(endpoint, params, low, until)
+            return Request(endpoint, params, until)
 
         return ask
 
@@ -109,7 +105,7 @@ class Binance(WireAdapter):
         def ask(low: int, high: int) -> Request:
             limit = min(-(-(high - low) // HOUR_MS) + 1, capabilities.BINANCE.funding_page)
             params = {"symbol": market["id"], "startTime": low, "endTime": high - 1, "limit": limit}
-            return Request(endpoint, params, low, high)
+            return Request(endpoint, params, high)
 
         return ask
 
@@ -125,7 +121,7 @@ class Binance(WireAdapter):
             until = min(high, low + capabilities.BINANCE.open_interest_page * step)
             limit = -(-(until - low) // step)
             params = {**who, "period": period, "startTime": low, "endTime": until - 1, "limit": limit}
-            return Request(endpoint, params, low, until)
+            return Request(endpoint, params, until)
 
         return ask
 

@@ -66,9 +66,7 @@ class Bybit(WireAdapter):
 
         def ask(low: int, high: int) -> Request:
             limit = min(-(-(high - low) // step), capabilities.BYBIT.candle_page)
-            return Request(
-                _ENDPOINTS[price_type], {**who, "start": low, "end": high - 1, "limit": limit}, low, high
-            )
+            return Request(_ENDPOINTS[price_type], {**who, "start": low, "end": high - 1, "limit": limit}, high)
 
         return ask
 
@@ -79,9 +77,7 @@ class Bybit(WireAdapter):
             # An end alone is what the exchange documents for "the newest before"; a start alone is an error,
             # and ccxt's window of both assumes today's interval, which was another one before.
             limit = min(-(-(high - low) // HOUR_MS) + 1, capabilities.BYBIT.funding_page)
-            return Request(
-                "publicGetV5MarketFundingHistory", {**who, "endTime": high - 1, "limit": limit}, low, high
-            )
+            return Request("publicGetV5MarketFundingHistory", {**who, "endTime": high - 1, "limit": limit}, high)
 
         return ask
 
@@ -91,7 +87,7 @@ class Bybit(WireAdapter):
         def ask(low: int, high: int) -> Request:
             limit = min(-(-(high - low) // step), capabilities.BYBIT.open_interest_page)
             params = {**who, "startTime": low, "endTime": high - 1, "limit": limit}
-            return Request("publicGetV5MarketOpenInterest", params, low, high)
+            return Request("publicGetV5MarketOpenInterest", params, high)
 
         return ask
 

@@ -67,9 +67,7 @@ async def open_client(
     import ccxt.async_support as ccxt
 
     if exchange not in ccxt.exchanges:
-        raise ValueError(
-            f"ccxt knows no exchange {exchange!r}; use its name there, for example binance or bybit"
-        )
+        raise ValueError(f"ccxt knows no exchange {exchange!r}; use its name there, for example binance or bybit")
     settings = {
         "enableRateLimit": rate_limit,
         "timeout": round(timeout_s * 1000),

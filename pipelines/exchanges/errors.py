@@ -45,9 +45,7 @@ class Rule:
             return False
         if self.statuses and reply is not None and reply.status not in self.statuses:
             return False
-        return not self.body or (
-            reply is not None and re.search(self.body, reply.body, re.IGNORECASE) is not None
-        )
+        return not self.body or (reply is not None and re.search(self.body, reply.body, re.IGNORECASE) is not None)
 
 
 _COUNTRY = "take the exchange out of ROTATION_EXCHANGES, or run from a country it serves"

@@ -19,10 +19,9 @@ Order = Literal["oldest_first", "newest_first", "either"]
 
 @dataclass(frozen=True)
 class Page:
-    """One reply and the part of the window it was asked for (half-open, milliseconds)."""
+    """One reply, and the end of the part of the window it was asked for (milliseconds, excluded)."""
 
     rows: Parsed
-    asked_from: int
     asked_until: int
 
 
@@ -40,7 +39,7 @@ async def read_window(
     """Read `start <= time < end` completely.
 
     Args:
-        read: Asks for a window, or for as much of it as one reply may hold, and says which part it asked for.
+        read: Asks for a window, or for as much from its start on as one reply may hold.
         start: First time wanted, milliseconds.
         end: First time not wanted, milliseconds.
         step: The least distance between two rows: an edge nearer than that to a row can hold nothing more.
@@ -56,21 +55,18 @@ async def read_window(
             continue
         page = await read(low, high)
         pages.rejected.update(dict.fromkeys(page.rows.rejected))
-        if page.asked_from > low:
-            todo.append((low, page.asked_from))
         if page.asked_until < high:
             todo.append((page.asked_until, high))
         span = page.rows.span
         if span is None:
             continue
         pages.frames.append(page.rows.frame)
-        todo.extend(_unanswered(page, span, step, order))
+        todo.extend(_unanswered(page, low, span, step, order))
     return pages
 
 
-def _unanswered(page: Page, span: tuple[int, int], step: int, order: Order) -> list[tuple[int, int]]:
-    first, last = span
-    low, high = page.asked_from, page.asked_until
+def _unanswered(page: Page, low: int, span: tuple[int, int], step: int, order: Order) -> list[tuple[int, int]]:
+    (first, last), high = span, page.asked_until
     if first >= low and last < high:
         before, after = (low, first), (last + 1, high)
     else:

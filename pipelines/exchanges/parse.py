@@ -19,9 +19,7 @@ TIME = "time_ms"
 MILLISECONDS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 HOUR_MS, MINUTE_MS, DAY_MS = MILLISECONDS["h"], MILLISECONDS["m"], MILLISECONDS["d"]
 RULE_UNREADABLE = "row_readable"
-_MICROSECONDS_ABOVE = (
-    10**14
-)  # as milliseconds this would be the year 5138: the exchange has switched its unit
+_MICROSECONDS_ABOVE = 10**14  # as milliseconds this would be the year 5138: the exchange has switched its unit
 
 
 class UnreadableReply(Exception):
@@ -67,9 +65,7 @@ def duration_ms(timeframe: str) -> int:
     """
     number, unit = timeframe[:-1], timeframe[-1:]
     if not number.isdigit() or int(number) == 0 or unit not in MILLISECONDS:
-        raise ValueError(
-            f"timeframe {timeframe!r} cannot be read; write a number and m, h or d, for example 1h or 1d"
-        )
+        raise ValueError(f"timeframe {timeframe!r} cannot be read; write a number and m, h or d, for example 1h or 1d")
     return int(number) * MILLISECONDS[unit]
 
 
@@ -140,9 +136,7 @@ def _cell(row: Any, place: int | str) -> Any:
 def _frame(times: Any, values: Sequence[Any], shape: Shape) -> pl.DataFrame:
     names = [*shape.required, *shape.optional]
     columns = values or [[] for _ in names]
-    series = {
-        name: pl.Series(name, column, dtype=pl.Float64) for name, column in zip(names, columns, strict=True)
-    }
+    series = {name: pl.Series(name, column, dtype=pl.Float64) for name, column in zip(names, columns, strict=True)}
     return pl.DataFrame({TIME: pl.Series(TIME, times, dtype=pl.Int64), **series})
 
 

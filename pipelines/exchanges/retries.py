@@ -111,9 +111,7 @@ class Caller:
         return failure
 
     def _block(self, failure: ExchangeFailure, rule: Rule, said: str) -> ExchangeFailure:
-        return ExchangeFailure(
-            failure.exchange, failure.call, failure.symbol, rule, said, failure.retry_after_s
-        )
+        return ExchangeFailure(failure.exchange, failure.call, failure.symbol, rule, said, failure.retry_after_s)
 
     def _is_last(self, state: RetryCallState) -> bool:
         waited_s = state.idle_for + state.upcoming_sleep

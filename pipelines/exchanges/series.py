@@ -18,9 +18,7 @@ def to_the_hour(frame: pl.DataFrame) -> pl.DataFrame:
     """
     time = pl.col(TIME)
     nearest = (time + HOUR_MS // 2) // HOUR_MS * HOUR_MS
-    return frame.with_columns(
-        pl.when((time - nearest).abs() <= MINUTE_MS).then(nearest).otherwise(time).alias(TIME)
-    )
+    return frame.with_columns(pl.when((time - nearest).abs() <= MINUTE_MS).then(nearest).otherwise(time).alias(TIME))
 
 
 def collect(pages: Pages, start: int, end: int, *, is_hourly: bool = False) -> pl.DataFrame:
@@ -82,9 +80,7 @@ def candle_values(*, is_traded: bool, usd_per_contract: float | None) -> dict[st
         is_traded: False for mark and index candles, which have no volume.
         usd_per_contract: Of a coin-margined contract; None for all others.
     """
-    values: dict[str, pl.Expr | str | None] = {
-        name: pl.col(name) for name in ("open", "high", "low", "close")
-    }
+    values: dict[str, pl.Expr | str | None] = {name: pl.col(name) for name in ("open", "high", "low", "close")}
     values |= {"opened_at": time_column(), "volume_base": None, "volume_quote": None}
     if is_traded and usd_per_contract is None:
         values |= {"volume_base": pl.col("volume"), "volume_quote": pl.col("turnover")}
@@ -119,8 +115,7 @@ def _gaps(rows: pl.DataFrame, longest_step: int) -> tuple[Gap, ...]:
     before = times.filter(is_after_gap).to_list()
     after = times.shift(1).filter(is_after_gap).to_list()
     return tuple(
-        Gap(from_milliseconds(left), from_milliseconds(right))
-        for left, right in zip(after, before, strict=True)
+        Gap(from_milliseconds(left), from_milliseconds(right)) for left, right in zip(after, before, strict=True)
     )
 
 

@@ -38,11 +38,10 @@ _LONGEST_FUNDING_STEP_MS = DAY_MS
 
 @dataclass(frozen=True)
 class Request:
-    """One request: ccxt's name of the raw endpoint, its parameters, the part of the window it is for."""
+    """One request: ccxt's name of the raw endpoint, its parameters, where the part of the window ends."""
 
     endpoint: str
     params: dict[str, Any]
-    asked_from: int
     asked_until: int
 
 
@@ -78,13 +77,9 @@ class WireAdapter(ABC):
         low = -(-to_milliseconds(start) // step) * step
         high = min(to_milliseconds(end), now // step * step)  # the candle that is still forming stays out
         ask, shape = self._ask_candles(market, price_type, timeframe, step), self._candle_shape(price_type)
-        pages, requests = await self._read(
-            "candles", symbol, ask, shape, (low, high), step, self.candle_order
-        )
+        pages, requests = await self._read("candles", symbol, ask, shape, (low, high), step, self.candle_order)
         is_spot = market_type == "spot"
-        values = series.candle_values(
-            is_traded=price_type == "last", usd_per_contract=self._usd_per_contract(market)
-        )
+        values = series.candle_values(is_traded=price_type == "last", usd_per_contract=self._usd_per_contract(market))
         values |= {"exchange": self.exchange, "symbol": symbol, "timeframe": timeframe}
         if not is_spot:
             values |= {"market_type": market_type, "price_type": price_type}
@@ -198,7 +193,7 @@ class WireAdapter(ABC):
                 return parse_rows(self._rows(await endpoint(request.params)), shape)
 
             rows = await self._caller.call(name, symbol, once)
-            return Page(rows, request.asked_from, request.asked_until)
+            return Page(rows, request.asked_until)
 
         with count_requests() as counted:
             try:

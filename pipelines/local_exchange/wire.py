@@ -1,18 +1,13 @@
 """What the two exchanges' wire formats have in common: replies, numbers as text, candles as JSON rows."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isnan
 from typing import Any
 
 import numpy as np
+import orjson
 import polars as pl
-
-try:  # several times faster than the standard library, and not one of the project's requirements
-    import orjson
-except ImportError:
-    orjson = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +39,7 @@ class Refused(Exception):
 
 def dumps(value: Any) -> bytes:
     """JSON without spaces."""
-    if orjson is not None:
-        return orjson.dumps(value)
-    return json.dumps(value, separators=(",", ":")).encode()
+    return orjson.dumps(value)
 
 
 def text(value: float | None) -> str | None:

@@ -4,13 +4,16 @@ import dagster as dg
 
 from pipelines.clock import utc_now
 from pipelines.metadata import preview
-from pipelines.partitions import partition_days
+from pipelines.partitions import DAILY, ONE_RUN, partition_days
 from pipelines.progress import report
 from pipelines.publish.checks import AUDIT_KEY, audit_check_specs, evaluate_audit
+from pipelines.publish.snapshots import take_snapshots
 from pipelines.resources import PipelineWarehouse, RunSettings
 from pipelines.version import git_sha
 from warehouse.portfolio import read
 from warehouse.release import publish
+
+SNAPSHOTS_KEY = dg.AssetKey(["portfolio", "allocation_snapshots"])
 
 _NEWEST_DECISION = """
 select as_of_date, policy_hash, input_hash
@@ -56,11 +59,31 @@ def audit(context: dg.AssetExecutionContext, settings: RunSettings, warehouse: P
 
 
 @dg.asset(
+    key=SNAPSHOTS_KEY,
+    group_name="publish",
+    kinds={"duckdb"},
+    owners=["team:strategy"],
+    partitions_def=DAILY,
+    backfill_policy=ONE_RUN,
+    deps=[AUDIT_KEY],
+)
+def allocation_snapshots(context: dg.AssetExecutionContext, warehouse: PipelineWarehouse) -> dg.MaterializeResult:
+    """The night's targets and hedges as they passed the audit, never updated.
+
+    Grain: one row per (as_of_date, snapshot_id). A second, different decision for a day is a new snapshot.
+    """
+    first_day, last_day = partition_days(context)
+    with warehouse.files.open_build() as connection:
+        added = take_snapshots(connection, first_day, last_day, utc_now())
+    return dg.MaterializeResult(metadata={"dagster/row_count": added, "window": f"{first_day} to {last_day}"})
+
+
+@dg.asset(
     key=dg.AssetKey(["publish", "release"]),
     group_name="publish",
     kinds={"duckdb"},
     owners=["team:data"],
-    deps=[AUDIT_KEY],
+    deps=[AUDIT_KEY, SNAPSHOTS_KEY],
 )
 def release(
     context: dg.AssetExecutionContext, settings: RunSettings, warehouse: PipelineWarehouse
@@ -105,4 +128,4 @@ def release(
     )
 
 
-ASSETS = [audit, release]
+ASSETS = [audit, allocation_snapshots, release]

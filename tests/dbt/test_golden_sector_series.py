@@ -10,6 +10,11 @@ from typing import Any
 import duckdb
 import pytest
 
+from pipelines.policy import Policy
+from pipelines.signals.metrics import SectorMetrics
+from pipelines.signals.rules import build_rules
+from pipelines.signals.states import state_of
+
 REAL_DATA = Path(os.environ.get("ROTATION_REAL_DATA", Path(__file__).parents[3] / "shared" / "data" / "real"))
 SERIES = REAL_DATA.parent / "golden" / "g0_sector_series.csv"
 FIRST = date(2025, 1, 1)
@@ -103,5 +108,13 @@ def test_golden_reference_sector_does_not_run_ahead(golden: Any) -> None:
 
 
 def test_golden_metrics_give_the_three_states(golden: Any) -> None:
-    states = pytest.importorskip("pipelines.signals.states", reason="the state machine is not there")
-    print(states)
+    rules = build_rules(Policy())
+    states = {
+        sector: state_of(SectorMetrics.from_row(row | {"coverage_frac": 1.0, "is_fresh": True}, 9), rules)
+        for sector, row in _metrics(golden).items()
+    }
+    assert {sector: states[sector] for sector in ("L1", "DEFI", "EMERGING")} == {
+        "L1": "LOSING_MOMENTUM",
+        "DEFI": "ACCUMULATION",
+        "EMERGING": "UNSTABLE",
+    }

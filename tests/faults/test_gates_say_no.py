@@ -208,8 +208,8 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def ask(path: Path, parameters: Parameters = RUN) -> dict[tuple[str, str], CheckResult]:
-    results = run_suites(path, list(SUITES), parameters)
+def ask(path: Path, *suites: str, parameters: Parameters = RUN) -> dict[tuple[str, str], CheckResult]:
+    results = run_suites(path, suites or list(SUITES), parameters)
     found = {(result.asset_key, result.name): result for result in results}
     assert len(found) == len(results), "a check's name must be unique within its table"
     return found
@@ -286,7 +286,7 @@ def test_border_blocks_on_every_row_rule(sound: Path, tmp_path: Path) -> None:
         for table, changes in ROW_RULE_BREAKS.items()
         for n, change in enumerate(changes.values())
     ]
-    results = ask(broken_copy(sound, tmp_path, *statements))
+    results = ask(broken_copy(sound, tmp_path, *statements), "border")
     for table in FACTS:
         assert set(ROW_RULE_BREAKS[table.qualified_name]) == {rule.name for rule in row_rules(table.name)}
         for rule in row_rules(table.name):
@@ -297,7 +297,7 @@ def test_border_blocks_on_every_row_rule(sound: Path, tmp_path: Path) -> None:
 
 def test_rows_of_earlier_runs_are_not_judged_again(sound: Path, tmp_path: Path) -> None:
     old = "update raw.spot_ohlcv set close = -1, ingested_at = '2026-03-11 00:04:59' where hour(opened_at) = 3"
-    result = ask(broken_copy(sound, tmp_path, old))["raw.spot_ohlcv", "price_positive"]
+    result = ask(broken_copy(sound, tmp_path, old), "border")["raw.spot_ohlcv", "price_positive"]
     assert result.passed and result.evaluated == 23
 
 
@@ -416,29 +416,29 @@ def test_gate_says_no(
 
 
 def test_missing_table_closes_the_gate(sound: Path, tmp_path: Path) -> None:
-    results = ask(broken_copy(sound, tmp_path, "drop table marts.sector_funding_daily"))
+    results = ask(broken_copy(sound, tmp_path, "drop table marts.sector_funding_daily"), "release")
     result = results["marts.sector_funding_daily", "days_behind"]
     assert (result.passed, result.is_blocking, result.evaluated) == (False, True, 0)
     assert result.details.startswith("marts.sector_funding_daily does not exist.")
 
 
 def test_missing_column_closes_the_gate(sound: Path, tmp_path: Path) -> None:
-    results = ask(broken_copy(sound, tmp_path, "alter table marts.data_health_daily drop coverage_frac"))
+    results = ask(broken_copy(sound, tmp_path, "alter table marts.data_health_daily drop coverage_frac"), "release")
     result = results["marts.data_health_daily", "coverage_frac"]
     assert not result.passed and "could not be asked" in result.details
 
 
 @pytest.mark.parametrize(("source", "is_label"), [("simulated", True), ("recorded", False), ("live", False)])
 def test_simulated_numbers_never_pass_for_others(sound: Path, source: str, is_label: bool) -> None:
-    results = ask(sound, replace(RUN, source=source))
+    results = ask(sound, "release", parameters=replace(RUN, source=source))
     assert results["raw.funding_rates", "source_is_label"].passed is is_label
     assert results["portfolio.decisions", "decision_source_is_label"].passed is is_label
 
 
 def test_first_release_has_no_row_counts_to_keep(sound: Path) -> None:
-    assert ("marts", "rows_kept_frac") not in ask(sound, replace(RUN, last_row_counts={}))
+    assert ("marts", "rows_kept_frac") not in ask(sound, "release", parameters=replace(RUN, last_row_counts={}))
 
 
 def test_mart_that_was_released_before_and_is_gone_closes_the_gate(sound: Path) -> None:
-    result = ask(sound, replace(RUN, last_row_counts={"marts.gone": 5}))["marts", "rows_kept_frac"]
+    result = ask(sound, "release", parameters=replace(RUN, last_row_counts={"marts.gone": 5}))["marts", "rows_kept_frac"]
     assert not result.passed and result.is_blocking

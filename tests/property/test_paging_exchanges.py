@@ -42,9 +42,7 @@ class FakeExchange:
     `cap` is the most rows it puts on a page, whatever the documentation says; `shuffle` mixes a page's rows.
     """
 
-    def __init__(
-        self, kind: str, times: list[int], now: int, cap: int, shuffle: random.Random | None
-    ) -> None:
+    def __init__(self, kind: str, times: list[int], now: int, cap: int, shuffle: random.Random | None) -> None:
         self.kind, self.times, self.now, self.cap, self.shuffle = kind, times, now, cap, shuffle
         self.requests = 0
 
@@ -80,8 +78,7 @@ class FakeExchange:
             ]
         if "FundingRate" in endpoint:
             return [
-                {"fundingTime": time, "fundingRate": "0.0001", "markPrice": ""}
-                for time in self._page(served[:size])
+                {"fundingTime": time, "fundingRate": "0.0001", "markPrice": ""} for time in self._page(served[:size])
             ]
         assert endpoint.startswith("dapi") is (self.kind == "inverse")
         assert "endTime" not in params or last - first <= 200 * DAY, "-1127: more than 200 days"
@@ -116,9 +113,7 @@ def grids(draw, step: int, longest: int):
     times = [ORIGIN_MS + (listed + index) * step for index in range(count) if index not in holes]
     start = ORIGIN_MS + draw(st.integers(0, 2 * longest)) * step + draw(st.integers(0, 3)) * step // 4
     end = start + draw(st.integers(1, 2 * longest)) * step + draw(st.integers(0, 3)) * step // 4
-    now = max(
-        ORIGIN_MS + draw(st.integers(1, 3 * longest)) * step + draw(st.integers(0, step - 1)), start + 1
-    )
+    now = max(ORIGIN_MS + draw(st.integers(1, 3 * longest)) * step + draw(st.integers(0, step - 1)), start + 1)
     return times, start, end, now
 
 
@@ -155,9 +150,7 @@ def test_every_settlement_arrives_exactly_once_whatever_its_interval_and_stamp(e
     settled = [ORIGIN_MS]
     for interval in hours:
         settled.append(settled[-1] + interval * HOUR)
-    jitter = data.draw(
-        st.lists(st.integers(-20, 20), min_size=len(settled), max_size=len(settled)), label="jitter"
-    )
+    jitter = data.draw(st.lists(st.integers(-20, 20), min_size=len(settled), max_size=len(settled)), label="jitter")
     start = ORIGIN_MS + data.draw(st.integers(-10, 200)) * HOUR
     end = start + data.draw(st.integers(1, 2_000)) * HOUR
     client = server(data, "linear", sorted(map(sum, zip(settled, jitter, strict=True))), settled[-1] + HOUR)
@@ -198,9 +191,7 @@ def test_a_window_is_read_completely_in_whichever_order_it_is_served(times, wind
         first = {"oldest_first": 0, "newest_first": max(len(inside) - cap, 0)}.get(
             order, pick.randint(0, max(len(inside) - cap, 0))
         )
-        return Page(
-            Parsed(pl.DataFrame({"time_ms": inside[first : first + cap]}, {"time_ms": pl.Int64})), low, high
-        )
+        return Page(Parsed(pl.DataFrame({"time_ms": inside[first : first + cap]}, {"time_ms": pl.Int64})), low, high)
 
     pages = asyncio.run(read_window(read, start, end, step=1, order=order))
     got = [time for frame in pages.frames for time in frame["time_ms"]]

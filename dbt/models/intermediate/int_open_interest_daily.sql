@@ -9,56 +9,37 @@ with loads as (
   {{ loads('open_interest') }}
 ),
 
--- An observation shortly after midnight is the previous day's too.
+-- An observation shortly after midnight is the previous day's.
 touched as (
   {{ touched_days('open_interest', since, [0, -1]) }}
 ),
 
+-- Each observation belongs to one day: used for two, it would be filled forward without being marked as carried.
 observed as (
   select
     exchange,
     symbol,
     observed_at,
-    cast(observed_at as date) as date,
+    case
+      when
+        observed_at <= {{ plus_minutes('cast(observed_at as date)', window_end) }}
+        and available_at <= {{ decision_instant(plus_days('cast(observed_at as date)', -1)) }}
+        then {{ plus_days('cast(observed_at as date)', -1) }}
+      else cast(observed_at as date)
+    end as date,
     open_interest_contracts,
     open_interest_base,
-    open_interest_usd,
-    available_at
+    open_interest_usd
   from {{ ref('stg_open_interest') }} as open_interest
   where {{ is_recent('open_interest.observed_at', since, -1) }}
-),
-
-candidates as (
-  select
-    exchange,
-    symbol,
-    observed_at,
-    date,
-    open_interest_contracts,
-    open_interest_base,
-    open_interest_usd
-  from observed
-  union all
-  select
-    exchange,
-    symbol,
-    observed_at,
-    {{ plus_days('date', -1) }} as date,
-    open_interest_contracts,
-    open_interest_base,
-    open_interest_usd
-  from observed
-  where
-    observed_at <= {{ plus_minutes('date', window_end) }}
-    and available_at <= {{ decision_instant(plus_days('date', -1)) }}
 ),
 
 distanced as (
   select
     *,
     {{ microseconds_between('observed_at', plus_days('date', 1)) }} as microseconds_to_end
-  from candidates
-  where {{ is_touched('candidates', 'candidates.date', since) }}
+  from observed
+  where {{ is_touched('observed', 'observed.date', since) }}
 ),
 
 -- The smallest rank wins: inside the window the nearest to the day's end, the earlier of equals; outside it the last.
