@@ -83,7 +83,9 @@ def _newest_sql(p: Parameters) -> str:
     """Newest event per kind and exchange among the series that a decision reads."""
     return f"""
         select 'perpetual candles' as kind, exchange, max({_CANDLE_END}) as newest_at from raw.futures_ohlcv
-        where price_type = 'last' and market_type = 'perpetual' and {_recent(p, _CANDLE_END)} group by exchange
+        where price_type = 'last' and market_type = 'perpetual' and {_recent(p, "opened_at")}
+            and {_CANDLE_END} <= {timestamp_sql(p.decision_at)}
+        group by exchange
         union all
         select 'funding rates', exchange, max(settled_at) from raw.funding_rates
         where {_recent(p, "settled_at")} group by exchange

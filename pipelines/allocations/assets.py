@@ -70,6 +70,7 @@ def _decide(
     strategic = inputs.read_strategic_weights(connection)
     sentences = inputs.read_sentences(connection, first_day, last_day)
     known_at = inputs.read_knowledge_times(connection, first_day, last_day)
+    stored_at = inputs.read_stored_times(connection, first_day, last_day)
     hashes = input_hashes(connection, first_day, last_day, max(known_at.values(), default=utc_now()))
     stamp = {
         "policy_hash": policy.canonical_hash(),
@@ -87,7 +88,7 @@ def _decide(
             | stamp
             | {
                 "decision_id": decision_id,
-                "decided_at": known_at[day],
+                "decided_at": stored_at.get(decision_id, known_at[day]),
                 "input_hash": hashes[day],
                 "pit_quality": "observed" if (known_at[day].date() - day).days <= 1 else "assumed",
             }

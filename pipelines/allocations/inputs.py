@@ -85,3 +85,13 @@ def read_knowledge_times(connection: Connection, first_day: date, last_day: date
         {"first_day": first_day, "last_day": last_day},
     )
     return dict(rows.iter_rows())
+
+
+def read_stored_times(connection: Connection, first_day: date, last_day: date) -> dict[str, datetime]:
+    """Id to moment of the decisions that are stored for the days: the same decision keeps its first moment."""
+    rows = read(
+        connection,
+        "select decision_id, decided_at from portfolio.decisions where as_of_date between $first_day and $last_day",
+        {"first_day": first_day, "last_day": last_day},
+    )
+    return dict(rows.iter_rows())

@@ -172,7 +172,7 @@ def _missing_data(day: SectorDay, rules: Rules, policy: Policy, data_reason: str
         is_all = len(missing) == len(rules.required)
         labels = ["every metric"] if is_all else [_label(name, policy) for name in missing]
         parts.append(f"missing: {', '.join(labels)}")
-    if data_reason:
+    if data_reason and data_reason != "complete":
         parts.append(f"reported: {data_reason}")
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}."

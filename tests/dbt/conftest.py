@@ -108,12 +108,14 @@ class MarketBuild:
     Attributes:
         history: All rows that ended up in the raw tables.
         build: The build file after the last step.
+        kept_rows: Rows per incremental table that the second step left as the first had made them.
         nightly: Every table (rows in key order) after the second step, which was incremental.
         rebuilt: The same after the third, a full refresh.
     """
 
     history: RawHistory
     build: DbtBuild
+    kept_rows: dict[str, int]
     nightly: dict[str, list[tuple[Any, ...]]]
     rebuilt: dict[str, list[tuple[Any, ...]]]
 
@@ -136,6 +138,12 @@ def market_build(dbt_build: Callable[[str], DbtBuild]) -> MarketBuild:
     build.dbt("build", "--exclude-resource-type", "unit_test")
     build.load(late)
     build.dbt("run")
+    kept_rows = {
+        f"intermediate.{name}": build.query(
+            f"select count(*) as kept from intermediate.{name} where loaded_until_at < timestamp '2025-06-02'"
+        )[0]["kept"]
+        for name in ("int_candle_daily", "int_funding_daily", "int_open_interest_daily")
+    }
     nightly = build.tables()
     build.dbt("run", "--full-refresh")
-    return MarketBuild(history, build, nightly, build.tables())
+    return MarketBuild(history, build, kept_rows, nightly, build.tables())

@@ -1,9 +1,56 @@
 """A nightly run redoes only what new rows touch, and ends with the very tables that a rebuild gives."""
 
+from collections.abc import Callable
+from datetime import date, datetime
 from typing import Any
+
+import pytest
+from raw_history import RawHistory
+
+SYMBOL = "BTC/USDT:USDT"
 
 
 def test_incremental_run_with_late_and_revised_rows_equals_a_full_refresh(market_build: Any) -> None:
     assert len(market_build.rebuilt) > 15
     for table, rows in market_build.rebuilt.items():
         assert market_build.nightly[table] == rows, table
+
+
+def test_incremental_run_keeps_days_that_no_new_row_touches(market_build: Any) -> None:
+    # Otherwise the equality above would be that of two rebuilds.
+    for table, kept in market_build.kept_rows.items():
+        assert 0 < kept < len(market_build.rebuilt[table]), table
+
+
+def _settled(rate: float, hour: int, ingested_at: datetime, batch: str) -> RawHistory:
+    history = RawHistory()
+    history.funding("a", SYMBOL, datetime(2025, 1, 1, hour), rate, 8, ingested_at=ingested_at, batch_id=batch)
+    return history
+
+
+@pytest.fixture(scope="module")
+def funding(dbt_build: Callable[[str], Any]) -> Callable[..., float]:
+    """`funding(history, **variables)` loads more settlements and gives the day's sum of rates after a nightly run."""
+    build = dbt_build("funding")
+
+    def run(history: RawHistory, **variables: Any) -> float:
+        build.load(history)
+        build.dbt("run", "--select", "+int_funding_daily", variables=variables)
+        return build.by_key("intermediate.int_funding_daily", "date")[(date(2025, 1, 1),)]["rate_sum"]
+
+    return run
+
+
+def test_no_row_is_missed_or_read_before_it_was_known(funding: Callable[..., float]) -> None:
+    noon = datetime(2025, 1, 2, 12)
+    # Binary-exact rates: 1/4 at 08:00, then 1/2 at 16:00 with the very instant of the load before.
+    assert funding(_settled(0.25, 8, noon, "one")) == 0.25
+    assert funding(_settled(0.5, 16, noon, "two")) == 0.75
+    # A clock that was set back stamps a new row behind the newest one that has been read.
+    assert funding(_settled(1.0, 12, datetime(2025, 1, 2, 11, 59, 59, 999_999), "three")) == 1.75
+    # A correction by a microsecond later; a replay that knows what was known before it reads the first value.
+    correction = _settled(2.0, 16, datetime(2025, 1, 2, 12, 0, 0, 1), "four")
+    assert funding(correction) == 3.25
+    assert funding(RawHistory(), known_at="2025-01-02 12:00:00") == 1.75
+    # Under the old variables again, all of it counts again.
+    assert funding(RawHistory()) == 3.25

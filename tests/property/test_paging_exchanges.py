@@ -191,7 +191,7 @@ def test_a_window_is_read_completely_in_whichever_order_it_is_served(times, wind
         first = {"oldest_first": 0, "newest_first": max(len(inside) - cap, 0)}.get(
             order, pick.randint(0, max(len(inside) - cap, 0))
         )
-        return Page(Parsed(pl.DataFrame({"time_ms": inside[first : first + cap]}, {"time_ms": pl.Int64})), low, high)
+        return Page(Parsed(pl.DataFrame({"time_ms": inside[first : first + cap]}, {"time_ms": pl.Int64})), high)
 
     pages = asyncio.run(read_window(read, start, end, step=1, order=order))
     got = [time for frame in pages.frames for time in frame["time_ms"]]

@@ -1,0 +1,34 @@
+"""The numbers in the SQL are the policy's: same names, same defaults, nothing left over."""
+
+import json
+import re
+from datetime import date, datetime
+from fractions import Fraction
+from pathlib import Path
+
+import yaml
+
+from pipelines.policy import Policy, parse_policy
+from pipelines.transform.variables import dbt_vars
+
+DBT_DIRECTORY = Path(__file__).parents[2] / "dbt"
+
+
+def test_defaults_of_the_project_are_the_default_policy() -> None:
+    project = yaml.safe_load((DBT_DIRECTORY / "dbt_project.yml").read_text())
+    assert project["vars"]["rotation"] == dbt_vars(Policy())
+
+
+def test_every_variable_is_used_and_every_used_one_is_declared() -> None:
+    files = [*(DBT_DIRECTORY / "models").rglob("*.sql"), *(DBT_DIRECTORY / "macros").rglob("*.sql")]
+    used = {name for path in files for name in re.findall(r"""var\(["'](\w+)["']""", path.read_text())}
+    assert used == dbt_vars(Policy()).keys()
+
+
+def test_changed_policy_reaches_dbt_as_json() -> None:
+    policy = parse_policy({"windows": {"baseline": 60}, "leaders": {"oi_weight_cap": "1/2"}})
+    variables = dbt_vars(policy, as_of_date=date(2025, 6, 1), known_at=datetime(2025, 6, 2, 0, 20, 0, 5))
+    assert json.loads(json.dumps(variables)) == variables
+    assert variables["windows_baseline"] == 60
+    assert Fraction(variables["leaders_oi_weight_cap"]) == Fraction(1, 2)
+    assert (variables["as_of_date"], variables["known_at"]) == ("2025-06-01", "2025-06-02 00:20:00.000005")
