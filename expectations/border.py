@@ -49,10 +49,7 @@ def _row_rules(table: Table, p: Parameters) -> Question:
         f"select {', '.join(table.key)}, {columns} from (select *, {helper_columns_sql(table, p.now)} "
         f"from {table.qualified_name} where {_this_run(p)})",
         table.key,
-        tuple(
-            Check(rule.name, rule.meaning, f"{_REPORT} Such a row belongs in raw.quarantine.")
-            for rule in rules
-        ),
+        tuple(Check(rule.name, rule.meaning, f"{_REPORT} Such a row belongs in raw.quarantine.") for rule in rules),
         (table.qualified_name,),
     )
 

@@ -26,9 +26,7 @@ class ReadingDuckDB(Dialect):
         name = exact_sum_is_one.__name__
         # A function belongs to the file, not to the connection: the pool's next connection finds it there.
         if not connection.execute(f"from duckdb_functions() where function_name = '{name}'").fetchall():
-            connection.create_function(
-                name, exact_sum_is_one, ["VARCHAR[]"], "BOOLEAN", null_handling="special"
-            )
+            connection.create_function(name, exact_sum_is_one, ["VARCHAR[]"], "BOOLEAN", null_handling="special")
         return connection
 
     def do_begin(self, dbapi_connection: Any) -> None:

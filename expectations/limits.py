@@ -26,3 +26,6 @@ class Limits:
     open_interest_usd_frac: float = 0.02
     open_interest_jump_frac: float = 0.60
     sector_coverage_frac: float = 0.60
+
+
+DEFAULT_LIMITS = Limits()

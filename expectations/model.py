@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
-from expectations.limits import Limits
+from expectations.limits import DEFAULT_LIMITS, Limits
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Parameters:
     run_id: str
     source: str
     last_row_counts: Mapping[str, int] = field(default_factory=dict)
-    limits: Limits = Limits()
+    limits: Limits = DEFAULT_LIMITS
     hedge_ratio_frac: float = 0.10
     hedge_resize_frac: float = 0.20
 

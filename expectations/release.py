@@ -12,11 +12,7 @@ DAILY_MARTS = (
 _STATES = (
     "STALE", "NO_DATA", "OVERLEVERAGED", "LOSING_MOMENTUM", "UNSTABLE", "CAPITULATION", "ACCUMULATION", "NEUTRAL",
 )  # fmt: skip
-_SOURCES_OF_LABEL = {
-    "live": ("live", "archive"),
-    "recorded": ("recorded", "archive"),
-    "simulated": ("simulated",),
-}
+_SOURCES_OF_LABEL = {"live": ("live", "archive"), "recorded": ("recorded", "archive"), "simulated": ("simulated",)}
 _REPORT = "Nothing was published. Report it with this line: the calculation must not do this."
 _TARGETS, _DECISIONS, _HEDGES = "portfolio.target_allocations", "portfolio.decisions", "portfolio.hedges"
 _WEIGHTS, _MEMBERS, _SIGNALS = "marts.sector_weights", "marts.sector_membership", "portfolio.sector_signals"
@@ -147,8 +143,7 @@ def _row_counts(p: Parameters) -> Question:
         (
             Check(
                 "rows_kept_frac",
-                "A mart has lost more than one row in a hundred since the current release: history has gone "
-                "missing.",
+                "A mart has lost more than one row in a hundred since the current release: history has gone missing.",
                 "Compare row_counts in quality.release_log to find out what was removed. If it was meant (an asset "
                 "taken off the list), leave out this comparison for one run.",
                 minimum=0.99,
@@ -291,9 +286,7 @@ def _target_days() -> Question:
                 maximum=1 + 1e-12,
             ),
             Check(
-                "target_weights_sum_exactly",
-                "A day's target weights, added as exact fractions, are not 1.",
-                _REPORT,
+                "target_weights_sum_exactly", "A day's target weights, added as exact fractions, are not 1.", _REPORT
             ),
             Check(
                 "cents_off_sleeve",

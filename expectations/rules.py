@@ -19,7 +19,7 @@ from typing import Any
 
 import polars as pl
 
-from expectations.limits import Limits
+from expectations.limits import DEFAULT_LIMITS, Limits
 from warehouse.contracts import FACTS, Table
 
 CONFLICTING_DUPLICATE = "conflicting_duplicate"
@@ -53,7 +53,7 @@ class Rule:
     meaning: str
 
 
-def row_rules(dataset: str, limits: Limits = Limits()) -> tuple[Rule, ...]:
+def row_rules(dataset: str, limits: Limits = DEFAULT_LIMITS) -> tuple[Rule, ...]:
     """The rules of one dataset, most basic first; a rejected row is filed under the first one it breaks.
 
     Args:
@@ -72,11 +72,7 @@ def row_rules(dataset: str, limits: Limits = Limits()) -> tuple[Rule, ...]:
 def helper_columns_sql(table: Table, now: datetime) -> str:
     """The helper columns for DuckDB, as a select list."""
     event = "null::bigint" if table.event_column is None else f"epoch_us({table.event_column})"
-    columns = [
-        f"{event} as event_us",
-        "epoch_us(available_at) as available_us",
-        f"{_epoch_us(now)} as now_us",
-    ]
+    columns = [f"{event} as event_us", "epoch_us(available_at) as available_us", f"{_epoch_us(now)} as now_us"]
     if "timeframe" in table.columns:
         cases = " ".join(f"when '{name}' then {length}" for name, length in TIMEFRAMES_US.items())
         columns.append(f"case timeframe {cases} end as timeframe_us")
@@ -84,7 +80,7 @@ def helper_columns_sql(table: Table, now: datetime) -> str:
 
 
 def split_rows(
-    dataset: str, frame: pl.DataFrame, *, now: datetime, limits: Limits = Limits()
+    dataset: str, frame: pl.DataFrame, *, now: datetime, limits: Limits = DEFAULT_LIMITS
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Part the rows that may be stored from the rows that go to quarantine.
 
@@ -121,16 +117,11 @@ def split_rows(
     is_conflicting = distinct.select(key).is_duplicated()
     conflicting = accepted.join(distinct.filter(is_conflicting), on=key, how="semi", nulls_equal=True)
     rejected = pl.concat(
-        [
-            numbered.filter(pl.col("rule").is_not_null()),
-            conflicting.with_columns(rule=pl.lit(CONFLICTING_DUPLICATE)),
-        ]
+        [numbered.filter(pl.col("rule").is_not_null()), conflicting.with_columns(rule=pl.lit(CONFLICTING_DUPLICATE))]
     ).sort("position")
     as_it_came = [_as_json(row) for row in frame[rejected["position"].to_list()].iter_rows(named=True)]
     clean = distinct.filter(~is_conflicting).drop("position", "rule", "row_number")
-    return clean, rejected.with_columns(row_json=pl.Series(as_it_came, dtype=pl.String)).select(
-        list(REJECTED_SCHEMA)
-    )
+    return clean, rejected.with_columns(row_json=pl.Series(as_it_came, dtype=pl.String)).select(list(REJECTED_SCHEMA))
 
 
 @lru_cache(maxsize=64)
@@ -194,14 +185,14 @@ def _common(event: str) -> tuple[Rule, ...]:
 def _candle_rules(*more: Rule) -> tuple[Rule, ...]:
     return (
         *_common("opened_at"),
-        Rule("timeframe_known", f"timeframe_us is not null", "The timeframe is missing or not one of ours."),
+        Rule("timeframe_known", "timeframe_us is not null", "The timeframe is missing or not one of ours."),
         *more,
         Rule(
             "on_timeframe_grid",
-            f"event_us % timeframe_us = 0",
+            "event_us % timeframe_us = 0",
             "The candle does not open on a whole multiple of its timeframe in UTC.",
         ),
-        Rule("candle_closed", f"event_us + timeframe_us <= now_us", "The candle was still open when loaded."),
+        Rule("candle_closed", "event_us + timeframe_us <= now_us", "The candle was still open when loaded."),
         Rule("close_known", "close is not null", "The closing price is missing, as in an error page read as data."),
         Rule("price_positive", _positive("open", "high", "low", "close"), "A price is zero, negative or infinite."),
         Rule(
@@ -217,7 +208,7 @@ def _candle_rules(*more: Rule) -> tuple[Rule, ...]:
         ),
         Rule(
             "available_after_event",
-            f"available_us is not null and available_us >= event_us + timeframe_us",
+            "available_us is not null and available_us >= event_us + timeframe_us",
             "The row claims to have been known before its candle had closed.",
         ),
     )

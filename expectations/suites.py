@@ -6,7 +6,4 @@ from expectations.border import border_questions
 from expectations.model import Parameters, Question
 from expectations.release import release_questions
 
-SUITES: dict[str, Callable[[Parameters], list[Question]]] = {
-    "border": border_questions,
-    "release": release_questions,
-}
+SUITES: dict[str, Callable[[Parameters], list[Question]]] = {"border": border_questions, "release": release_questions}

@@ -15,6 +15,9 @@ _FOR_PEOPLE = {
     "SeedError", "SettingsError", "SignalInputError", "WarehouseError", "WarehouseLocked",
 }  # fmt: skip
 
+# A gate that had nothing to judge has not said yes.
+_GATE_ERRORS = {"NothingEvaluated", "SuiteError"}
+
 
 def what_failed(result: dg.ExecuteInProcessResult) -> tuple[int, str]:
     """The exit code and the sentence for a run that did not succeed."""
@@ -27,6 +30,8 @@ def what_failed(result: dg.ExecuteInProcessResult) -> tuple[int, str]:
             f"a gate said no, so nothing was published and the last release stays: {names}",
         )
     for error in _errors(result):
+        if (error.cls_name or "").rsplit(".", 1)[-1] in _GATE_ERRORS:
+            return GATE_SAID_NO, error.message.split(": ", 1)[-1].strip()
         name = (error.cls_name or "").rsplit(".", 1)[-1]
         if name in _FOR_PEOPLE:
             return BAD_USAGE, error.message.split(": ", 1)[-1].strip()

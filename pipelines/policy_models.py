@@ -170,10 +170,14 @@ class Metrics(Section):
         return self
 
 
+# A longer lag would put a day's last row behind its own decision: no day could ever be decided.
+Lag = Annotated[int, Field(strict=True, ge=0, le=15)]
+
+
 class LagMinutes(Section):
-    candle: Days = 5
-    open_interest: Days = 5
-    funding: Days = 1
+    candle: Lag = 5
+    open_interest: Lag = 5
+    funding: Lag = 1
 
 
 class Data(Section):

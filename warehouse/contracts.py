@@ -418,10 +418,20 @@ WAREHOUSE_ORIGIN = Table(
     key=("source",),
 )
 
+PORTFOLIO_BASIS = Table(
+    "quality",
+    "portfolio_basis",
+    {
+        "release_id": TEXT,  # the release that the portfolio tables agree with; NULL while a run changes them
+        "run_id": TEXT,  # the run that changes them
+    },
+    key=("release_id",),
+)
+
 FACTS = (INSTRUMENTS, SPOT_OHLCV, FUTURES_OHLCV, FUNDING_RATES, OPEN_INTEREST)
 RAW = (*FACTS, LOAD_BATCHES, QUARANTINE)
 PORTFOLIO = (
     DECISIONS, SECTOR_SIGNALS, TARGET_ALLOCATIONS, HEDGES, HEDGE_SCENARIOS, ALLOCATION_SNAPSHOTS,
 )  # fmt: skip
-QUALITY = (CHECK_RESULTS, RELEASE_LOG, INPUT_DIGESTS, WAREHOUSE_ORIGIN)
+QUALITY = (CHECK_RESULTS, RELEASE_LOG, INPUT_DIGESTS, WAREHOUSE_ORIGIN, PORTFOLIO_BASIS)
 TABLES = (*RAW, *PORTFOLIO, *QUALITY)

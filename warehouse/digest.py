@@ -210,4 +210,3 @@ def _days(first: date, last: date) -> Iterable[date]:
 
 def _naive_utc(moment: datetime) -> datetime:
     return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
-

@@ -1,7 +1,7 @@
 """Releases: what the readers see, put in place in one step, and taken back in one step.
 
 A release is its own file, `releases/<release_id>.duckdb`, written under another name until it is complete.
-`warehouse.duckdb` is a relative link to the current one, and publishing is one `os.replace` of that link. Two
+`warehouse.duckdb` is a relative link to the current one, and publishing is one atomic rename of that link. Two
 traps decided this:
 
 * A write-ahead log left beside a database file is replayed into whatever file has that name later. So a release
@@ -266,8 +266,8 @@ def _create_in_release(con: Connection, table: Table) -> None:
 def _put_in_place(warehouse: Warehouse, partial: Path, release_id: str) -> None:
     if _wal_of(partial).exists():
         raise WarehouseError(
-            f"{_wal_of(partial)}: the new release still has a write-ahead log, so the file is not complete. Nothing was "
-            "published; run again, and report this if it happens twice."
+            f"{_wal_of(partial)}: the new release still has a write-ahead log, so the file is not complete. Nothing "
+            "was published; run again, and report this if it happens twice."
         )
     _sync(partial)
     partial.chmod(0o444)
@@ -280,7 +280,7 @@ def _point_to(warehouse: Warehouse, release_id: str) -> None:
     link = warehouse.directory / ".warehouse.duckdb.tmp"
     link.unlink(missing_ok=True)
     link.symlink_to(Path(warehouse.releases_dir.name) / f"{release_id}.duckdb")
-    os.replace(link, warehouse.release_path)
+    link.replace(warehouse.release_path)
     _sync(warehouse.directory)
 
 
@@ -299,7 +299,7 @@ def _sync(path: Path) -> None:
 
 def _current_id(warehouse: Warehouse) -> str | None:
     """Where the link points; None before the first release."""
-    return Path(os.readlink(warehouse.release_path)).stem if warehouse.release_path.is_symlink() else None
+    return warehouse.release_path.readlink().stem if warehouse.release_path.is_symlink() else None
 
 
 def _kept_ids(warehouse: Warehouse) -> list[str]:
@@ -337,4 +337,3 @@ def _prune(warehouse: Warehouse, keep: int) -> None:
     for release_id in _kept_ids(warehouse)[:-keep]:
         if release_id != _current_id(warehouse):
             (warehouse.releases_dir / f"{release_id}.duckdb").unlink(missing_ok=True)
-

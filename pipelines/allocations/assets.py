@@ -11,6 +11,7 @@ from pipelines.allocations.rows import decision_fields, target_rows
 from pipelines.clock import utc_now
 from pipelines.metadata import preview
 from pipelines.partitions import DAILY, ONE_RUN, partition_days
+from pipelines.policy import refuse_unbuilt, require_known_sectors
 from pipelines.progress import report
 from pipelines.resources import PipelineWarehouse, RunSettings
 from pipelines.version import code_version
@@ -19,6 +20,7 @@ from warehouse.contracts import DECISIONS, TARGET_ALLOCATIONS
 from warehouse.digest import input_hashes
 from warehouse.frames import frame_schema
 from warehouse.portfolio import replace_days
+from warehouse.released import begin_deciding
 
 TARGET_ALLOCATIONS_KEY = dg.AssetKey(["portfolio", "target_allocations"])
 
@@ -44,6 +46,7 @@ def target_allocations(
     first_day, last_day = partition_days(context)
     report("allocations", f"{first_day} to {last_day}")
     with warehouse.files.open_build() as connection:
+        begin_deciding(connection, warehouse.files, context.run_id, last_day)
         decisions, targets = _decide(connection, settings, first_day, last_day)
         replace_days(connection, DECISIONS, decisions, first_day, last_day)
         replace_days(connection, TARGET_ALLOCATIONS, targets, first_day, last_day)
@@ -68,10 +71,13 @@ def _decide(
     book = inputs.read_book(connection, first_day, chosen.portfolio_value_usd, policy)
     days = inputs.read_days(connection, book, first_day, last_day, policy)
     strategic = inputs.read_strategic_weights(connection)
+    require_known_sectors(policy, strategic)
+    refuse_unbuilt(policy)
     sentences = inputs.read_sentences(connection, first_day, last_day)
     known_at = inputs.read_knowledge_times(connection, first_day, last_day)
     stored_at = inputs.read_stored_times(connection, first_day, last_day)
     hashes = input_hashes(connection, first_day, last_day, max(known_at.values(), default=utc_now()))
+    taxonomy_hash = inputs.taxonomy_hash()
     stamp = {
         "policy_hash": policy.canonical_hash(),
         "code_version": code_version(),
@@ -81,16 +87,17 @@ def _decide(
     decisions, targets = [], []
     for decision in decide_range(days, strategic, policy, book, first_day, last_day):
         day = decision.as_of
-        decision_id = decision.decision_id(hashes[day], stamp["policy_hash"])
+        decision_id = decision.decision_id(hashes[day], stamp["policy_hash"], taxonomy_hash)
+        decided_at = stored_at.get(decision_id, known_at[day])
         targets += target_rows(decision, decision_id, sentences.get(day, {}), policy)
         decisions.append(
             decision_fields(decision)
             | stamp
             | {
                 "decision_id": decision_id,
-                "decided_at": stored_at.get(decision_id, known_at[day]),
+                "decided_at": decided_at,
                 "input_hash": hashes[day],
-                "pit_quality": "observed" if (known_at[day].date() - day).days <= 1 else "assumed",
+                "pit_quality": "observed" if (decided_at.date() - day).days <= 1 else "assumed",
             }
         )
     return (

@@ -1,5 +1,6 @@
 """What the allocation reads: signals, spot returns, strategic weights and the book it continues from."""
 
+import hashlib
 from collections import defaultdict
 from datetime import date, datetime, timedelta
 from fractions import Fraction
@@ -7,6 +8,7 @@ from fractions import Fraction
 from pipelines.allocations.book import Book
 from pipelines.allocations.replay import Days, SectorInput
 from pipelines.policy import Policy, parse_weights
+from pipelines.settings import SEEDS_DIRECTORY
 from warehouse.connection import Connection
 from warehouse.portfolio import read
 
@@ -19,19 +21,17 @@ where signals.as_of_date between $first_day and $last_day
 order by all
 """
 
-# Only what was released counts as decided: a night that a gate stopped has left rows, but nobody has seen them.
 _LAST_BOOK = """
 select book_json
 from portfolio.decisions
 where as_of_date < $first_day
-    and as_of_date <= (select max(as_of_date) from quality.release_log)
 order by as_of_date desc
 limit 1
 """
 
 
 def read_book(connection: Connection, first_day: date, portfolio_value_usd: float, policy: Policy) -> Book:
-    """The book after the newest released decision before `first_day`; all cash where there is none."""
+    """The book after the newest decision before `first_day`; all cash where there is none."""
     stored = read(connection, _LAST_BOOK, {"first_day": first_day})
     if stored.height:
         return Book.from_json(stored["book_json"][0])
@@ -95,3 +95,11 @@ def read_stored_times(connection: Connection, first_day: date, last_day: date) -
         {"first_day": first_day, "last_day": last_day},
     )
     return dict(rows.iter_rows())
+
+
+def taxonomy_hash() -> str:
+    """SHA-256 over the seed files: which asset is in which sector under which names, and the strategic weights."""
+    digest = hashlib.sha256()
+    for name in ("asset_sectors.csv", "asset_symbols.csv", "sectors.csv"):
+        digest.update((SEEDS_DIRECTORY / name).read_bytes())
+    return digest.hexdigest()

@@ -83,8 +83,8 @@ class Decision:
         """One-way turnover: half of all moves, cash included, as a fraction of the sleeve."""
         return sum((abs(row.target_weight - row.current_weight) for row in self.rows), Fraction(0)) / 2
 
-    def decision_id(self, input_hash: str, policy_hash: str) -> str:
-        """SHA-256 over the day, the inputs, the policy, the portfolio's value and the held book.
+    def decision_id(self, input_hash: str, policy_hash: str, taxonomy_hash: str) -> str:
+        """SHA-256 over the day, the inputs, the policy, the taxonomy, the portfolio's value and the held book.
 
         The same night run twice gives the same id; another book or another value is another decision.
         """
@@ -93,6 +93,7 @@ class Decision:
             "held_book": self.held.digest(),
             "input_hash": input_hash,
             "policy_hash": policy_hash,
+            "taxonomy_hash": taxonomy_hash,
             "portfolio_value_cents": self.held.sleeve_cents + self.held.futures_cents,
         }
         return hashlib.sha256(json.dumps(record, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

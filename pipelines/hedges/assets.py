@@ -18,6 +18,7 @@ from warehouse.connection import Connection
 from warehouse.contracts import HEDGE_SCENARIOS, HEDGES
 from warehouse.frames import frame_schema
 from warehouse.portfolio import replace_days
+from warehouse.released import begin_deciding
 
 Rows = list[dict[str, Any]]
 
@@ -42,6 +43,7 @@ def hedges(
     first_day, last_day = partition_days(context)
     report("hedges", f"{first_day} to {last_day}")
     with warehouse.files.open_build() as connection:
+        begin_deciding(connection, warehouse.files, context.run_id, last_day)
         rows, scenarios, notes = _decide(connection, settings.load_policy(), first_day, last_day)
         table = pl.DataFrame(rows, schema=frame_schema(HEDGES))
         replace_days(connection, HEDGES, table, first_day, last_day)

@@ -58,13 +58,10 @@ from marts.sector_funding_daily
 where date between $first_day and $last_day
 """
 
-# Rows of nights that a gate stopped are not continued, as with the weights.
 _EARLIER_HEDGES = """
 select *
 from portfolio.hedges
-where as_of_date < $first_day
-    and as_of_date >= $since
-    and as_of_date <= (select max(as_of_date) from quality.release_log)
+where as_of_date < $first_day and as_of_date >= $since
 """
 
 
@@ -104,7 +101,7 @@ def hedge_symbol(asset: str) -> str:
 
 
 def read_book(connection: Connection, first_day: date, policy: Policy) -> HedgeBook:
-    """Open hedges and recent closes from released nights before `first_day`."""
+    """Open hedges and recent closes before `first_day`."""
     reach = policy.hedge.max_days + policy.hedge.reentry_days + policy.decide.cooldown_days
     rows = read(connection, _EARLIER_HEDGES, {"first_day": first_day, "since": first_day - timedelta(days=reach)})
     return HedgeBook.from_rows(rows.to_dicts(), first_day)

@@ -12,6 +12,7 @@ from pipelines.resources import PipelineWarehouse, RunSettings
 from pipelines.version import git_sha
 from warehouse.portfolio import read
 from warehouse.release import publish
+from warehouse.released import released_as
 
 SNAPSHOTS_KEY = dg.AssetKey(["portfolio", "allocation_snapshots"])
 
@@ -108,6 +109,8 @@ def release(
         published_at=utc_now(),
         raw_days=include_raw if include_raw != 0 else None,
     )
+    with warehouse.files.open_build() as connection:
+        released_as(connection, published.release_id)
     with warehouse.files.open_release() as connection:
         targets = read(
             connection,

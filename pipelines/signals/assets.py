@@ -15,6 +15,7 @@ from pipelines.signals.signals import build_signals
 from pipelines.metadata import preview
 from warehouse.contracts import SECTOR_SIGNALS
 from warehouse.portfolio import replace_days
+from warehouse.released import begin_deciding
 
 SECTOR_SIGNALS_KEY = dg.AssetKey(["portfolio", "sector_signals"])
 
@@ -49,6 +50,7 @@ def sector_signals(
     known_at = utc_now()
     report("signals", f"states up to {last_day}")
     with warehouse.files.open_build() as connection:
+        begin_deciding(connection, warehouse.files, context.run_id, last_day)
         first_day = first_day_to_signal(connection, first_day)
         signals = build_signals(
             read_sector_metrics(connection, last_day),

@@ -136,7 +136,12 @@ def test_publisher_killed_at_any_moment_leaves_the_old_release(tmp_path: Path, m
     with warehouse.open_release() as con:
         assert con.execute("select count(*), max(release) from marts.numbers").fetchone() == (2000, 3)
     assert [path.name for path in warehouse.releases_dir.iterdir() if not path.name.endswith(".duckdb")] == []
-    assert sorted(os.listdir(warehouse.directory)) == ["build.duckdb", "build.lock", "releases", "warehouse.duckdb"]
+    assert sorted(path.name for path in warehouse.directory.iterdir()) == [
+        "build.duckdb",
+        "build.lock",
+        "releases",
+        "warehouse.duckdb",
+    ]
     assert new.release_id in [r.release_id for r in list_releases(warehouse)]
 
 

@@ -332,7 +332,8 @@ BLOCKING: dict[tuple[str, str], str] = {
     ("marts", "rows_kept_frac"): "delete from marts.asset_futures_daily where date < "
     f"date '{T}' - 8 and asset < 'ASSET2'",  # 2 of 100
     ("portfolio.decisions", "decision_days_behind"): f"delete from portfolio.decisions where {TODAY}",
-    ("portfolio.decisions", "decision_source_is_label"): f"update portfolio.decisions set source = 'live' where {TODAY}",
+    ("portfolio.decisions", "decision_source_is_label"): "update portfolio.decisions "
+    f"set source = 'live' where {TODAY}",
     **{
         (table.qualified_name, "rows_per_key"): f"insert into {table.qualified_name} "
         f"from {table.qualified_name} limit 1"
@@ -400,14 +401,16 @@ def test_gate_says_no(
     is_blocking: bool,
     statement: str,
 ) -> None:
-    for suite, questions in SUITES.items():
-        found = [q for q in questions(RUN) if q.asset_key == asset_key and name in [c.name for c in q.checks]]
-        if found:
-            break
+    found = [
+        question
+        for questions in list(SUITES.values())
+        for question in questions(RUN)
+        if question.asset_key == asset_key and name in [check.name for check in question.checks]
+    ]
     monkeypatch.setitem(SUITES, "one", lambda _: found)
     results = run_suites(broken_copy(sound, tmp_path, statement), ["one"], RUN)
     result = next(result for result in results if result.name == name)
-    assert (result.passed, result.is_blocking) == (False, is_blocking), (suite, result)
+    assert (result.passed, result.is_blocking) == (False, is_blocking), result
     check = next(check for check in found[0].checks if check.name == name)
     assert check.remedy in result.details
     if result.evaluated:
@@ -440,5 +443,7 @@ def test_first_release_has_no_row_counts_to_keep(sound: Path) -> None:
 
 
 def test_mart_that_was_released_before_and_is_gone_closes_the_gate(sound: Path) -> None:
-    result = ask(sound, "release", parameters=replace(RUN, last_row_counts={"marts.gone": 5}))["marts", "rows_kept_frac"]
+    result = ask(sound, "release", parameters=replace(RUN, last_row_counts={"marts.gone": 5}))[
+        "marts", "rows_kept_frac"
+    ]
     assert not result.passed and result.is_blocking

@@ -171,9 +171,10 @@ def test_the_same_night_twice_is_the_same_decision_and_another_book_is_another()
     book = Book(None, {"L1": 3_200_000, "DEFI": 2_400_000, "EMERGING": 2_400_000}, 0)
     other = Book(None, {"L1": 3_200_001, "DEFI": 2_400_000, "EMERGING": 2_399_999}, 0)
     (one,), (two,), (three,) = run(given, book), run(given, book), run(given, other)
-    assert one.decision_id("in", "policy") == two.decision_id("in", "policy")
-    assert one.decision_id("in", "policy") != three.decision_id("in", "policy")
-    assert one.decision_id("in", "policy") != one.decision_id("in", "other policy")
+    assert one.decision_id("in", "policy", "taxonomy") == two.decision_id("in", "policy", "taxonomy")
+    assert one.decision_id("in", "policy", "taxonomy") != three.decision_id("in", "policy", "taxonomy")
+    assert one.decision_id("in", "policy", "taxonomy") != one.decision_id("in", "other policy", "taxonomy")
+    assert one.decision_id("in", "policy", "taxonomy") != one.decision_id("in", "policy", "other taxonomy")
 
 
 def test_a_book_from_the_future_is_refused():

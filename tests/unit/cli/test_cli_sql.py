@@ -83,6 +83,8 @@ def test_control_characters_do_not_reach_the_terminal(sql):
         "create table marts.t as select 1",
         "drop table portfolio.hedges",
         "delete from portfolio.hedges",
+        "create temp table t as select 1",
+        "checkpoint",
         "select 1; drop table portfolio.hedges",
         "",
         "selec 1",

@@ -110,6 +110,7 @@ def ret(number, text=""):
         ("mexc", ExchangeError(), 429, "", "retryable"),
         ("mexc", ExchangeError(), 200, code(510, "too frequent"), "retryable"),
         ("mexc", ExchangeError(), 200, code(1001, "contract does not exist"), "bad_symbol"),
+        ("binance", ExchangeError(), 400, code(1001, "MEXC's number means nothing here"), "permanent"),
         ("any", ExchangeNotAvailable(), 404, "404 page not found", "permanent"),
         ("any", AuthenticationError(), 401, "", "permanent"),
         ("any", RequestTimeout(), None, "", "retryable"),

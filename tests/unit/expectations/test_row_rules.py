@@ -107,10 +107,7 @@ BREAKS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("name_known", {"exchange": None}),
         ("timestamp_plausible", {"observed_at": datetime(2009, 12, 31)}),
         ("not_in_future", {"observed_at": datetime(2026, 3, 11, 0, 10, 0, 1)}),
-        (
-            "some_unit_known",
-            {"open_interest_contracts": None, "open_interest_base": NAN, "open_interest_usd": None},
-        ),
+        ("some_unit_known", {"open_interest_contracts": None, "open_interest_base": NAN, "open_interest_usd": None}),
         ("open_interest_positive", {"open_interest_contracts": 0.0}),
         ("open_interest_positive", {"open_interest_base": -5.0}),
         ("open_interest_positive", {"open_interest_usd": INF}),
@@ -167,9 +164,7 @@ def cases(table: dict[str, list[Any]]) -> list[Any]:
 
 
 @pytest.mark.parametrize(("dataset", "case"), cases(BREAKS))
-def test_row_that_breaks_a_rule_is_rejected_under_its_name(
-    dataset: str, case: tuple[str, dict[str, Any]]
-) -> None:
+def test_row_that_breaks_a_rule_is_rejected_under_its_name(dataset: str, case: tuple[str, dict[str, Any]]) -> None:
     rule, change = case
     clean, rejected = split_rows(dataset, frame_of(dataset, change), now=NOW)
     assert clean.is_empty()
@@ -265,9 +260,7 @@ def judge(table: Table, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame
     columns = ", ".join(f"({rule.predicate}) as {rule.name}" for rule in rules)
     with duckdb.connect() as con:
         con.register("frame", frame)
-        by_duckdb = con.execute(
-            f"select {columns} from (select *, {helper_columns_sql(table, NOW)} from frame)"
-        ).pl()
+        by_duckdb = con.execute(f"select {columns} from (select *, {helper_columns_sql(table, NOW)} from frame)").pl()
     return by_polars, by_duckdb
 
 

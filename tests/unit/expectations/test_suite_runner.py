@@ -95,13 +95,11 @@ def test_fractions_are_added_exactly(judge: Judge, weights: list[str | None], is
 def test_suite_that_judged_nothing_does_not_pass(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     question = Question("t", "select n, n as value from nobody", ("n",), (check(minimum=0),), ())
     monkeypatch.setitem(SUITES, "empty", lambda _: [question])
-    with pytest.raises(NothingEvaluated, match="Suite 'empty' found no row to judge in .*build's.duckdb"):
+    with pytest.raises(NothingEvaluated, match=r"Suite 'empty' found no row to judge in .*build's.duckdb"):
         run_suites(database, ["empty"], RUN)
 
 
-def test_check_without_rows_passes_only_if_it_need_not_judge(
-    database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_check_without_rows_passes_only_if_it_need_not_judge(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     filled = Question("t", "select 1 as n, 1 as filled", ("n",), (Check("filled", "-", "-"),), ())
     empty = "select n, n as value from nobody"
     for must_evaluate in (False, True):
@@ -113,12 +111,12 @@ def test_check_without_rows_passes_only_if_it_need_not_judge(
 
 
 def test_question_that_cannot_be_asked_is_a_failure_with_its_reason(judge: Judge) -> None:
-    with pytest.raises(NothingEvaluated, match="could not be asked: .*no_such_column"):
+    with pytest.raises(NothingEvaluated, match=r"could not be asked: .*no_such_column"):
         judge(check(), "select n, no_such_column as value from numbers")
 
 
 def test_missing_file_or_suite_is_said(database: Path, tmp_path: Path) -> None:
-    with pytest.raises(SuiteError, match="nothing.duckdb: there is no such file. Run the steps before"):
+    with pytest.raises(SuiteError, match=r"nothing.duckdb: there is no such file. Run the steps before"):
         run_suites(tmp_path / "nothing.duckdb", ["border"], RUN)
     with pytest.raises(SuiteError, match=r"no suites \['bordr'\]; the suites are border, release"):
         run_suites(database, ["bordr"], RUN)
@@ -145,7 +143,10 @@ def test_file_is_let_go_and_nothing_is_left_behind(
 
 
 def test_file_that_is_still_open_is_refused_with_a_remedy(judge: Judge, database: Path) -> None:
-    with duckdb.connect(database), pytest.raises(SuiteError, match="cannot be opened for checking .*Close every other"):
+    with (
+        duckdb.connect(database),
+        pytest.raises(SuiteError, match=r"cannot be opened for checking .*Close every other"),
+    ):
         judge(check(minimum=0))
     assert judge(check(minimum=0)).passed
 

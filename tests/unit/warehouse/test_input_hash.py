@@ -97,9 +97,7 @@ def test_newest_revision_counts_and_an_older_one_that_comes_later_does_not(three
     assert changed(before, hashes(three_days)) == [False, True, True, True, True]
 
 
-def test_batch_loading_time_source_and_order_do_not_matter(
-    warehouse: Warehouse, three_days: Connection
-) -> None:
+def test_batch_loading_time_source_and_order_do_not_matter(warehouse: Warehouse, three_days: Connection) -> None:
     other = Warehouse(warehouse.directory / "other")
     with other.open_build() as con:
         create_tables(con)
@@ -189,9 +187,7 @@ def test_history_is_read_once_and_then_only_the_days_that_were_touched(
     assert read == [[date(2026, 1, 2)]]
 
 
-def test_days_read_in_portions_give_the_same_hash(
-    three_days: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_days_read_in_portions_give_the_same_hash(three_days: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = hashes(three_days)
     three_days.execute("delete from quality.input_digests")
     monkeypatch.setattr(digest, "_ROWS_AT_A_TIME", 1)
@@ -220,9 +216,7 @@ facts = st.lists(
 
 @settings(max_examples=20, deadline=None, derandomize=True)
 @given(facts=facts, order=st.randoms(use_true_random=False), cut=st.integers(0, 12))
-def test_hash_depends_on_what_is_known_and_not_on_how_it_came(
-    facts: list[tuple], order: object, cut: int
-) -> None:
+def test_hash_depends_on_what_is_known_and_not_on_how_it_came(facts: list[tuple], order: object, cut: int) -> None:
     """Loaded at once, or in another order with hashes taken in between: the same hashes for every K."""
 
     def row(fact: tuple) -> dict[str, object]:

@@ -29,8 +29,7 @@ def replace(con: Connection, frame: pl.DataFrame, first: int, last: int) -> int:
 
 def stored(con: Connection) -> list[tuple[int, str, float]]:
     return read(
-        con,
-        "select day(as_of_date), sector, target_weight_frac from portfolio.target_allocations order by all",
+        con, "select day(as_of_date), sector, target_weight_frac from portfolio.target_allocations order by all"
     ).rows()
 
 

@@ -95,9 +95,7 @@ def test_changed_value_is_a_new_row_and_the_old_one_stays(con: Connection) -> No
 
 
 @pytest.mark.parametrize(("first", "second"), [(0.0001, None), (None, 0.0001)])
-def test_unknown_and_known_are_different_values(
-    con: Connection, first: float | None, second: float | None
-) -> None:
+def test_unknown_and_known_are_different_values(con: Connection, first: float | None, second: float | None) -> None:
     RawWriter(con).write([funding("a", {0: first})])
     RawWriter(con).write([funding("b", {0: second}, ingested_at=NOW + timedelta(hours=1))])
     assert [row[2] for row in sorted(stored(con), key=lambda row: str(row[3]))] == [first, second]
@@ -127,9 +125,7 @@ def test_nan_is_stored_as_unknown_and_is_no_change(con: Connection) -> None:
 
 def test_other_symbols_of_the_window_are_left_alone(con: Connection) -> None:
     RawWriter(con).write([funding("a", {0: 1.0}), funding("b", {0: 1.0}, symbol="ETH/USDT:USDT")])
-    RawWriter(con).write(
-        [funding("c", {0: 2.0}, symbol="ETH/USDT:USDT", ingested_at=NOW + timedelta(hours=1))]
-    )
+    RawWriter(con).write([funding("c", {0: 2.0}, symbol="ETH/USDT:USDT", ingested_at=NOW + timedelta(hours=1))])
     assert [(row[0][:3], row[2]) for row in stored(con)] == [("BTC", 1.0), ("ETH", 1.0), ("ETH", 2.0)]
 
 
@@ -161,18 +157,11 @@ def test_rejected_rows_go_to_quarantine_with_their_batch(con: Connection) -> Non
     assert logged(con) == {"a": (2, 1)}
 
 
-def test_batches_of_a_group_that_agree_are_one_row_and_that_contradict_are_quarantined(
-    con: Connection,
-) -> None:
+def test_batches_of_a_group_that_agree_are_one_row_and_that_contradict_are_quarantined(con: Connection) -> None:
     RawWriter(con).write([funding("a", {0: 1.0, 8: 2.0}), funding("b", {0: 1.0, 8: 2.5})])
     assert [(hour, rate) for _, hour, rate, _ in stored(con)] == [(0, 1.0)]
-    found = con.execute(
-        "select batch_id, row_number, rule, row_json from raw.quarantine order by all"
-    ).fetchall()
-    assert [row[:3] for row in found] == [
-        ("a", 3, "conflicting_duplicate"),
-        ("b", 3, "conflicting_duplicate"),
-    ]
+    found = con.execute("select batch_id, row_number, rule, row_json from raw.quarantine order by all").fetchall()
+    assert [row[:3] for row in found] == [("a", 3, "conflicting_duplicate"), ("b", 3, "conflicting_duplicate")]
     assert [json.loads(row[3])["funding_rate"] for row in found] == [2.0, 2.5]
     assert {key: value[1] for key, value in logged(con).items()} == {"a": 1, "b": 1}
 
@@ -191,13 +180,7 @@ def test_answer_without_rows_is_logged(con: Connection) -> None:
         FUNDING_RATES,
         empty_frame(FUNDING_RATES),
         pl.DataFrame(schema=REJECTED),
-        {
-            "batch_id": "a",
-            "exchange": "mexc",
-            "dataset": "funding_rates",
-            "status": "failed",
-            "error": "timed out",
-        },
+        {"batch_id": "a", "exchange": "mexc", "dataset": "funding_rates", "status": "failed", "error": "timed out"},
     )
     RawWriter(con).write([empty])
     RawWriter(con).write([])

@@ -70,9 +70,7 @@ def test_view_of_the_build_is_a_table_in_the_release(built: Warehouse, release: 
 
 
 @pytest.mark.parametrize("source", ["live", "recorded", "simulated"])
-def test_every_reader_can_see_what_the_numbers_are_made_from(
-    built: Warehouse, release: Publish, source: str
-) -> None:
+def test_every_reader_can_see_what_the_numbers_are_made_from(built: Warehouse, release: Publish, source: str) -> None:
     release(source=source)
     with built.open_release() as con:
         info = read(con, "from quality.release_info").to_dicts()
@@ -162,7 +160,7 @@ def test_rollback_goes_back_one_release_and_says_when_there_is_none(built: Wareh
     with pytest.raises(NoRelease, match="no release before 000001-20260101 is kept"):
         rollback(built)
     assert rollback(built, "000003-20260103").is_current
-    with pytest.raises(NoRelease, match="'000009-20260109' is not kept here. Kept: 000001-20260101"):
+    with pytest.raises(NoRelease, match=r"'000009-20260109' is not kept here. Kept: 000001-20260101"):
         rollback(built, "000009-20260109")
     with built.open_release() as con:
         assert con.execute("select as_of_date from quality.release_info").fetchone() == (date(2026, 1, 3),)
@@ -207,9 +205,7 @@ def test_release_file_is_never_changed(built: Warehouse, release: Publish) -> No
     assert not os.access(first.path, os.W_OK) or os.geteuid() == 0
 
 
-def test_open_reader_keeps_its_release_and_a_new_one_gets_the_new_release(
-    built: Warehouse, release: Publish
-) -> None:
+def test_open_reader_keeps_its_release_and_a_new_one_gets_the_new_release(built: Warehouse, release: Publish) -> None:
     """Also within one process, where opening by the link would answer from the old file."""
 
     def rows(con: object) -> list[tuple[str]]:
@@ -267,7 +263,7 @@ def test_failure_while_copying_leaves_the_old_release(
     release(1)
     with built.open_build() as con:
         con.execute("create view marts.broken as select cast(sector as integer) as n from marts.weights")
-    with pytest.raises(WarehouseError, match="000002-20260102.duckdb.tmp: .*last release is still in place"):
+    with pytest.raises(WarehouseError, match=r"000002-20260102.duckdb.tmp: .*last release is still in place"):
         release(2)
     assert ids(built) == ["000001-20260101"]
     with built.open_build() as con:

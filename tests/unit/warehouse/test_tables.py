@@ -46,9 +46,7 @@ def test_frame_is_brought_into_order_type_and_null(con: Connection) -> None:
     assert conformed["funding_rate"].to_list() == [None]
     assert conformed["interval_hours"].to_list() == [8.0]
     insert(con, FUNDING_RATES, frame)
-    assert con.execute("select funding_rate, interval_hours from raw.funding_rates").fetchall() == [
-        (None, 8.0)
-    ]
+    assert con.execute("select funding_rate, interval_hours from raw.funding_rates").fetchall() == [(None, 8.0)]
 
 
 @pytest.mark.parametrize(
@@ -56,10 +54,7 @@ def test_frame_is_brought_into_order_type_and_null(con: Connection) -> None:
     [
         (empty_frame(FUNDING_RATES).drop("settled_at"), r"lacks \['settled_at'\]"),
         (empty_frame(FUNDING_RATES).with_columns(x=pl.lit(1)), r"unknown columns \['x'\]"),
-        (
-            empty_frame(FUNDING_RATES).clear(1).with_columns(funding_rate=pl.lit("a lot")),
-            "does not fit its contract",
-        ),
+        (empty_frame(FUNDING_RATES).clear(1).with_columns(funding_rate=pl.lit("a lot")), "does not fit its contract"),
     ],
 )
 def test_frame_that_is_not_the_contract_is_refused(frame: pl.DataFrame, said: str) -> None:
@@ -82,7 +77,5 @@ def test_check_that_is_run_again_replaces_its_result_of_the_same_run_only(con: C
     record_checks(con, "run 2", [Outcome("a", False)], at)
     record_checks(con, "run 1", [Outcome("a", True)], at)
     record_checks(con, "run 1", [], at)
-    stored = con.execute(
-        "select run_id, check_name, passed, failed_rows from quality.check_results order by all"
-    )
+    stored = con.execute("select run_id, check_name, passed, failed_rows from quality.check_results order by all")
     assert stored.fetchall() == [("run 1", "a", True, 0), ("run 1", "b", True, 0), ("run 2", "a", False, 1)]

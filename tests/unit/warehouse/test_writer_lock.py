@@ -38,13 +38,7 @@ def test_second_writer_is_told_who_writes_since_when_and_what_to_do(warehouse: W
         assert holder is not None and holder.pid == process.pid
         with pytest.raises(WarehouseLocked) as told, warehouse.write_lock():
             pass
-        for part in (
-            str(process.pid),
-            holder.host,
-            holder.started_at,
-            "rotation run --live",
-            f"kill {process.pid}",
-        ):
+        for part in (str(process.pid), holder.host, holder.started_at, "rotation run --live", f"kill {process.pid}"):
             assert part in str(told.value)
         with pytest.raises(WarehouseLocked), warehouse.open_build():
             pass
@@ -65,9 +59,12 @@ def test_lock_of_a_killed_writer_is_taken_over(warehouse: Warehouse) -> None:
 
 
 def test_two_runs_in_one_process_do_not_share_the_lock(warehouse: Warehouse) -> None:
-    with warehouse.write_lock("first"):
-        with pytest.raises(WarehouseLocked, match="first"), warehouse.write_lock("second"):
-            pass
+    with (
+        warehouse.write_lock("first"),
+        pytest.raises(WarehouseLocked, match="first"),
+        warehouse.write_lock("second"),
+    ):
+        pass
     assert warehouse.lock_holder() is None
     with warehouse.write_lock("second"):
         pass
@@ -102,10 +99,7 @@ def test_build_file_open_in_a_program_without_the_lock_is_named(warehouse: Wareh
     )
     try:
         assert process.stdout is not None and process.stdout.readline() == "held\n"
-        with (
-            pytest.raises(WarehouseLocked, match=f"PID {process.pid}.*Close it there"),
-            warehouse.open_build(),
-        ):
+        with pytest.raises(WarehouseLocked, match=f"PID {process.pid}.*Close it there"), warehouse.open_build():
             pass
     finally:
         process.kill()
@@ -122,25 +116,25 @@ def test_reading_before_the_first_release_says_how_to_make_one(warehouse: Wareho
 def test_damaged_build_file_is_an_error_with_a_remedy(warehouse: Warehouse) -> None:
     warehouse.directory.mkdir(parents=True)
     warehouse.build_path.write_bytes(b"not a database " * 1000)
-    with pytest.raises(WarehouseError, match="build.duckdb: cannot be opened .*damaged, remove it"):
-        with warehouse.open_build():
-            pass
+    with (
+        pytest.raises(WarehouseError, match=r"build.duckdb: cannot be opened .*damaged, remove it"),
+        warehouse.open_build(),
+    ):
+        pass
     assert warehouse.lock_holder() is None
 
 
 @pytest.mark.parametrize("settings", [{"memory_limit": "much"}, {"threads": 0}])
 def test_setting_that_duckdb_refuses_is_named(tmp_path: Path, settings: dict[str, object]) -> None:
     name = next(iter(settings))
-    with pytest.raises(WarehouseError, match=f"{name} = .*cannot be used"):
-        with Warehouse(tmp_path, **settings).open_build():  # type: ignore[arg-type]
-            pass
+    refused = Warehouse(tmp_path, **settings)  # type: ignore[arg-type]
+    with pytest.raises(WarehouseError, match=f"{name} = .*cannot be used"), refused.open_build():
+        pass
 
 
 def test_settings_reach_duckdb_and_time_is_utc(tmp_path: Path) -> None:
     with Warehouse(tmp_path, memory_limit="1GiB", threads=1).open_build() as con:
-        settings = (
-            "select current_setting('memory_limit'), current_setting('threads'), current_setting('TimeZone')"
-        )
+        settings = "select current_setting('memory_limit'), current_setting('threads'), current_setting('TimeZone')"
         assert con.execute(settings).fetchone() == ("1.0 GiB", 1, "UTC")
 
 
