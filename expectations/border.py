@@ -193,11 +193,16 @@ def _loads_by_exchange(p: Parameters) -> Question:
 
 
 def _pair_sql(p: Parameters, one: str, other: str, column: str) -> str:
-    side = f"from raw.futures_ohlcv where {_this_run(p)} and {_recent(p, 'opened_at')} and price_type ="
+    side = f"select * from raw.futures_ohlcv where {_this_run(p)} and {_recent(p, 'opened_at')} and price_type ="
+    # a corrected price must not go on failing: only the newest revision of each candle is compared
+    newest = (
+        "qualify row_number() over "
+        "(partition by exchange, symbol, timeframe, opened_at order by ingested_at desc) = 1"
+    )
     return f"""
         select exchange, symbol, timeframe, opened_at, abs(a.close / b.close - 1) as {column}
-        from (select * {side} '{one}') as a
-        join (select * {side} '{other}') as b using (exchange, symbol, timeframe, opened_at)
+        from ({side} '{one}' {newest}) as a
+        join ({side} '{other}' {newest}) as b using (exchange, symbol, timeframe, opened_at)
     """
 
 

@@ -3,12 +3,13 @@
 from expectations.model import Check, Parameters, Question, text_sql, timestamp_sql
 from warehouse.contracts import FACTS, PORTFOLIO, Table
 
-DAILY_MARTS = (
-    "marts.asset_futures_daily",
-    "marts.sector_funding_daily",
-    "marts.sector_open_interest_daily",
-    "marts.data_health_daily",
-)
+# Mart to the column that tells whether a day has come in at all.
+DAILY_MARTS = {
+    "marts.asset_futures_daily": "perp_close_usd",
+    "marts.sector_funding_daily": "funding_8h_bps",
+    "marts.sector_open_interest_daily": "futures_price_index",
+    "marts.data_health_daily": "newest_row_at",
+}
 _STATES = (
     "STALE", "NO_DATA", "OVERLEVERAGED", "LOSING_MOMENTUM", "UNSTABLE", "CAPITULATION", "ACCUMULATION", "NEUTRAL",
 )  # fmt: skip
@@ -25,7 +26,7 @@ def release_questions(p: Parameters) -> list[Question]:
         _strategic_weights(),
         _membership(),
         _asset_days(),
-        *(_mart_reaches_today(mart, p) for mart in DAILY_MARTS),
+        *(_mart_reaches_today(mart, value, p) for mart, value in DAILY_MARTS.items()),
         *([_row_counts(p)] if p.last_row_counts else []),
         _sector_health(p),
         _decision_today(p),
@@ -113,16 +114,16 @@ def _asset_days() -> Question:
     )
 
 
-def _mart_reaches_today(mart: str, p: Parameters) -> Question:
+def _mart_reaches_today(mart: str, value: str, p: Parameters) -> Question:
     return Question(
         mart,
         f"select max(date) as newest_date, date_diff('day', max(date), date '{p.as_of_date}') as days_behind "
-        f"from {mart} where date <= date '{p.as_of_date}'",
+        f"from {mart} where date <= date '{p.as_of_date}' and {value} is not null",
         ("newest_date",),
         (
             Check(
                 "days_behind",
-                "The mart does not reach the decision's day.",
+                "The mart has no value for the decision's day, on any row.",
                 "Look at the transform step's log and at raw.load_batches for the day, then run again.",
                 maximum=0,
                 must_evaluate=True,
@@ -144,8 +145,8 @@ def _row_counts(p: Parameters) -> Question:
             Check(
                 "rows_kept_frac",
                 "A mart has lost more than one row in a hundred since the current release: history has gone missing.",
-                "Compare row_counts in quality.release_log to find out what was removed. If it was meant (an asset "
-                "taken off the list), leave out this comparison for one run.",
+                "Compare row_counts in quality.release_log to find out what was removed. If it was meant (an asset or a "
+                "sector taken off the list), run once with ROTATION_PUBLISH__ACCEPT_FEWER_ROWS=true.",
                 minimum=0.99,
             ),
         ),
@@ -337,8 +338,9 @@ def _hedge_rows(p: Parameters) -> Question:
         select
             as_of_date, hedge_id, status, notional_usd, quantity_base, mark_price_usd, exposure_usd,
             case when status <> 'close' then cast(
-                quantity_base is not null and mark_price_usd is not null and notional_usd is not null
-                and margin_usd is not null and exposure_usd is not null and offset_frac is not null
+                quantity_base is not null and margin_usd is not null and exposure_usd is not null
+                and ((mark_price_usd is not null and notional_usd is not null and offset_frac is not null)
+                    or (status = 'hold' and mark_price_usd is null))
             as integer) end as hedge_is_complete,
             round(abs(quantity_base * mark_price_usd - notional_usd), 4) as notional_error_usd,
             case when role = 'hedge' and status <> 'close' then
@@ -346,6 +348,8 @@ def _hedge_rows(p: Parameters) -> Question:
                     * case when status = 'hold' then {1 + p.hedge_resize_frac!r} else 1 end
             end as hedge_excess_usd
         from {_HEDGES}
+        -- earlier days were judged by the policy of their own night
+        where as_of_date = date '{p.as_of_date}'
         """,
         ("as_of_date", "hedge_id", "status", "notional_usd", "quantity_base", "mark_price_usd", "exposure_usd"),
         (

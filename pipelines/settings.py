@@ -48,12 +48,14 @@ class PublishSettings(BaseModel):
     Attributes:
         include_raw: Days of raw facts copied into the release, or `all`; 0 leaves raw out.
         keep_releases: How many releases stay for a rollback.
+        accept_fewer_rows: Publish even when a mart has lost rows since the last release, because it was meant.
     """
 
     model_config = {"extra": "forbid"}
 
     include_raw: int | Literal["all"] = 7
     keep_releases: int = Field(7, ge=1)
+    accept_fewer_rows: bool = False
 
 
 class Settings(BaseSettings):

@@ -14,7 +14,7 @@ import pytest
 
 PROJECT = Path(__file__).parents[1]
 MARKET_BEGINS = date(2025, 1, 1)
-MARKET_DAYS = 150
+MARKET_DAYS = 155
 MARKET_ENDS = MARKET_BEGINS + timedelta(days=MARKET_DAYS - 1)
 FIRST_DECIDABLE = MARKET_BEGINS + timedelta(days=132)  # the baseline of 90 days and the longest windows in it
 
@@ -31,13 +31,15 @@ SETTLES_EVERY_4_HOURS = ("bybit", "UNI")
 SILENT_OPEN_INTEREST = ("bybit", "SOL", 140)  # this series says nothing on this day of the market
 
 
+REAL_DATA = Path(os.environ.get("ROTATION_REAL_DATA", PROJECT.parent / "shared" / "data" / "real"))
+
+
 @pytest.fixture(scope="session")
 def real_data_dir() -> Path:
     """The folder of recorded real data; tests that need it are skipped where it is absent."""
-    folder = Path(os.environ.get("ROTATION_REAL_DATA", PROJECT.parent / "shared" / "data" / "real"))
-    if not folder.is_dir():
-        pytest.skip(f"no real data at {folder}; set ROTATION_REAL_DATA to the folder that holds majors_8h")
-    return folder
+    if not REAL_DATA.is_dir():
+        pytest.skip(f"no real data at {REAL_DATA}; set ROTATION_REAL_DATA to the folder that holds majors_8h")
+    return REAL_DATA
 
 
 @pytest.fixture(scope="session")
@@ -140,8 +142,34 @@ def yesterday(small_release: Path, tmp_path: Path) -> Iterator[Path]:
     shutil.rmtree(directory)
 
 
+@dataclass(frozen=True)
+class DecidedRange:
+    """Days decided in one run: where, which (both ends included), and the run."""
+
+    directory: Path
+    first_day: date
+    last_day: date
+    night: Night
+
+
+@pytest.fixture(scope="session")
+def decided_range(
+    run_nights: Callable[..., Night],
+    small_market: Path,
+    market_days: tuple[date, date],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> DecidedRange:
+    """The last quarter of 2024 of 15 real majors, decided in one run; the small market where real data is absent."""
+    directory = tmp_path_factory.mktemp("decided_range")
+    majors = REAL_DATA / "majors_8h"
+    market, days = (majors, (date(2024, 10, 1), date(2024, 12, 31))) if majors.is_dir() else (small_market, market_days)
+    night = run_nights(market, directory, *days)
+    assert night.outcome.exit_code == 0, night.outcome.message
+    return DecidedRange(directory, *days, night)
+
+
 def write_recording(folder: Path) -> Path:
-    """150 days of 12 coins in 5 sectors on two exchanges, the same rows on every call.
+    """155 days of 12 coins in 5 sectors on two exchanges, the same rows on every call.
 
     Near the end DEFI rises quietly, L1 cools down after a crowded rally and PAYMENTS swings: every day that can be
     decided has several states. LDO is listed late, UNI settles every 4 hours on bybit, one open interest is missing.

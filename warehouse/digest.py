@@ -21,6 +21,7 @@ from warehouse.connection import Connection, transaction
 from warehouse.contracts import DOUBLE, FACTS, INPUT_DIGESTS, LINEAGE, TEXT, Table
 from warehouse.frames import conform, empty_frame, insert
 
+_BEFORE_ALL_DAYS = datetime(1970, 1, 1)
 DECISION_DELAY = timedelta(days=1, minutes=15)  # the decision for day T is taken at T+1 00:15 UTC
 _ROWS_AT_A_TIME = 500_000
 _SEPARATOR = "\x1f"
@@ -49,7 +50,7 @@ def input_hashes(con: Connection, first_day: date, last_day: date, knowledge_tim
         .iter_rows()
     ):
         by_day.setdefault(day, []).append(f"{name} {event_date} {rows} {digest}")
-    chain = hashlib.sha256(b"rotation input hash, version 1").hexdigest()
+    chain = hashlib.sha256(b"rotation input hash, version 2").hexdigest()
     hashes: dict[date, str] = {}
     for day in _days(min([first_day, *by_day]), last_day):
         link = "\n".join([chain, str(day), *by_day.get(day, [])])
@@ -133,8 +134,13 @@ def _digest_days(con: Connection, table: Table, days: list[date], known_until: d
     ordered = named.sort(*order, "ingested_at")
     is_newest = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift(-1)) for name in order)
     newest = ordered.filter(is_newest)
-    # The first T whose instant T+1 00:15 is not before available_at.
-    readable = pl.col("available_at") - (DECISION_DELAY - timedelta(days=1)) - pl.duration(microseconds=1)
+    # The first T whose instant T+1 00:15 is not before available_at. What has no event of its own (the exchange's
+    # list of instruments) is read whole by every decision, so it belongs to all of them.
+    readable = (
+        pl.lit(_BEFORE_ALL_DAYS)
+        if event is None
+        else pl.col("available_at") - (DECISION_DELAY - timedelta(days=1)) - pl.duration(microseconds=1)
+    )
     dated = newest.with_columns(decision_date=readable.dt.date()).sort(
         "event_date", "decision_date", maintain_order=True
     )

@@ -1,12 +1,14 @@
 """Binance: spot (api), USD-margined futures (fapi) and coin-margined futures (dapi)."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
 
 from pipelines.clock import from_milliseconds
-from pipelines.exchanges import capabilities, port, series
+from pipelines.exchanges import capabilities, port
+from pipelines.exchanges.client import count_requests
 from pipelines.exchanges.errors import ExchangeFailure
 from pipelines.exchanges.parse import DAY_MS, HOUR_MS, Shape
 from pipelines.exchanges.wire import Ask, Market, Request, WireAdapter
@@ -47,20 +49,22 @@ class Binance(WireAdapter):
 
     async def open_interest(self, symbol: str, period: str, start: datetime, end: datetime) -> port.Fetched:
         """See `port.Adapter`; what is older than the exchange keeps comes back as an absence."""
-        if self._keeps_old_open_interest:
-            try:
+        with count_requests() as counted:
+            if self._keeps_old_open_interest:
+                try:
+                    return await super().open_interest(symbol, period, start, end)
+                except ExchangeFailure as failure:
+                    if failure.kind != "history_refused":
+                        raise
+                    self._keeps_old_open_interest = False
+            days = capabilities.BINANCE.open_interest_history_days or 0
+            kept_from = from_milliseconds(self._client.milliseconds()) - timedelta(days=days) + _MARGIN
+            if start >= kept_from:
                 return await super().open_interest(symbol, period, start, end)
-            except ExchangeFailure as failure:
-                if failure.kind != "history_refused":
-                    raise
-                self._keeps_old_open_interest = False
-        days = capabilities.BINANCE.open_interest_history_days or 0
-        kept_from = from_milliseconds(self._client.milliseconds()) - timedelta(days=days) + _MARGIN
-        if start >= kept_from:
-            return await super().open_interest(symbol, period, start, end)
-        reason = f"binance serves open interest of the last {days} days only"
-        absence = port.Absence(start, min(kept_from, end), reason)
-        return series.with_absence(await super().open_interest(symbol, period, min(kept_from, end), end), absence)
+            reason = f"binance serves open interest of the last {days} days only"
+            absence = port.Absence(start, min(kept_from, end), reason)
+            kept = await super().open_interest(symbol, period, min(kept_from, end), end)
+        return replace(kept, requests=counted.requests, absences=(absence,))
 
     def _details(self, market: Market) -> dict[str, Any]:
         delivery_ms = int(market["info"].get("deliveryDate") or _NEVER_MS)

@@ -31,13 +31,15 @@ _count: ContextVar[RequestCount | None] = ContextVar("exchange_requests", defaul
 
 @contextmanager
 def count_requests() -> Iterator[RequestCount]:
-    """Count the HTTP requests of the block, in this task and in the tasks it starts."""
-    counter = RequestCount()
+    """Count the HTTP requests of the block, in this task and in the tasks it starts; blocks may be nested."""
+    counter, around = RequestCount(), _count.get()
     token = _count.set(counter)
     try:
         yield counter
     finally:
         _count.reset(token)
+        if around is not None:
+            around.requests += counter.requests
 
 
 @asynccontextmanager

@@ -1,14 +1,13 @@
 """Pages -> one series in the warehouse's columns: no row twice, nothing outside the window, holes named."""
 
 import hashlib
-from dataclasses import replace
 
 import polars as pl
 
 from pipelines.clock import from_milliseconds
 from pipelines.exchanges.paging import Pages
 from pipelines.exchanges.parse import HOUR_MS, MINUTE_MS, RULE_UNREADABLE, TIME
-from pipelines.exchanges.port import Absence, Fetched, Gap, no_rejected_rows
+from pipelines.exchanges.port import Fetched, Gap, no_rejected_rows
 
 
 def to_the_hour(frame: pl.DataFrame) -> pl.DataFrame:
@@ -63,11 +62,6 @@ def fetched(
             for name, value in values.items()
         ).select(list(columns))
     return Fetched(frame, requests, _digest(rows), _gaps(rows, longest_step), rejected=_rejected(pages))
-
-
-def with_absence(fetched: Fetched, absence: Absence) -> Fetched:
-    """The same series, with a part of the window that the exchange does not serve."""
-    return replace(fetched, absences=(*fetched.absences, absence))
 
 
 def candle_values(*, is_traded: bool, usd_per_contract: float | None) -> dict[str, pl.Expr | str | None]:

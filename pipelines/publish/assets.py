@@ -53,7 +53,7 @@ def audit(context: dg.AssetExecutionContext, settings: RunSettings, warehouse: P
     report("audit", "checking the release")
     _, last_day = partition_days(context)
     outcome = evaluate_audit(
-        context.run_id, last_day, settings.load().source, settings.load_policy(), warehouse.files
+        context.run_id, last_day, settings.load(), settings.load_policy(), warehouse.files
     )
     yield dg.MaterializeResult(asset_key=AUDIT_KEY, metadata={"checks": len(outcome)})
     yield from outcome

@@ -7,6 +7,7 @@ import dagster as dg
 from expectations.release import release_questions
 from pipelines.checks import as_asset_checks, check_specs, run_gate
 from pipelines.policy import Policy
+from pipelines.settings import Settings
 from warehouse.connection import Warehouse
 
 AUDIT_KEY = dg.AssetKey(["publish", "audit"])
@@ -22,8 +23,8 @@ def audit_check_specs() -> list[dg.AssetCheckSpec]:
 
 
 def evaluate_audit(
-    run_id: str, as_of_date: date, source: str, policy: Policy, warehouse: Warehouse
+    run_id: str, as_of_date: date, settings: Settings, policy: Policy, warehouse: Warehouse
 ) -> list[dg.AssetCheckResult]:
     """What the audit found in the build file."""
-    results = run_gate("release", run_id, as_of_date, source, policy, warehouse)
+    results = run_gate("release", run_id, as_of_date, settings, policy, warehouse)
     return as_asset_checks(results, _audit_key)

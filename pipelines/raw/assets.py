@@ -113,7 +113,7 @@ def raw_tables(
     exchanges.close()
     _, last_day = partition_days(context)
     counts, results = evaluate_border(
-        context.run_id, last_day, settings.load().source, settings.load_policy(), warehouse.files
+        context.run_id, last_day, settings.load(), settings.load_policy(), warehouse.files
     )
     for name, rows in counts.items():
         yield dg.MaterializeResult(asset_key=[GROUP, name], metadata={"dagster/row_count": rows})

@@ -7,6 +7,7 @@ import dagster as dg
 from expectations.border import border_questions
 from pipelines.checks import as_asset_checks, check_name, check_specs, run_gate
 from pipelines.policy import Policy
+from pipelines.settings import Settings
 from warehouse.connection import Warehouse
 from warehouse.contracts import FACTS, LOAD_BATCHES
 from warehouse.portfolio import read
@@ -28,12 +29,12 @@ def border_check_specs() -> list[dg.AssetCheckSpec]:
 
 
 def evaluate_border(
-    run_id: str, as_of_date: date, source: str, policy: Policy, warehouse: Warehouse
+    run_id: str, as_of_date: date, settings: Settings, policy: Policy, warehouse: Warehouse
 ) -> tuple[dict[str, int], list[dg.AssetCheckResult]]:
     """Rows per raw table, and what the border's checks found about this run's rows."""
     with warehouse.open_build() as connection:
         counts = {
             table.name: read(connection, f"select count(*) from {table.qualified_name}").item() for table in TABLES
         }
-    results = run_gate("border", run_id, as_of_date, source, policy, warehouse)
+    results = run_gate("border", run_id, as_of_date, settings, policy, warehouse)
     return counts, as_asset_checks(results, table_key)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from pipelines.exchanges.client import count_requests
 from pipelines.exchanges.errors import ExchangeFailure
 from pipelines.exchanges.port import Adapter, Fetched, Gap
 from pipelines.raw.batch import (
@@ -188,14 +189,14 @@ class _Run:
 
     async def _series(self, request: SeriesRequest) -> list[Load]:
         started_at = self._clock()
-        try:
-            fetched = await _fetch(self._adapter, request)
-        except ExchangeFailure as failure:
-            if failure.kind == "blocked":
-                self.report.blocked = str(failure)
-                return []
-            status = "absent" if failure.kind == "history_refused" else "failed"
-            return [self._load(request, status, started_at, error=str(failure))]
+        with count_requests() as counted:
+            try:
+                fetched = await _fetch(self._adapter, request)
+            except ExchangeFailure as failure:
+                if failure.kind == "blocked":
+                    self.report.blocked = str(failure)
+                    return []
+                return [self._load(request, "failed", started_at, error=str(failure), requests=counted.requests)]
         return self._answered(request, fetched, started_at)
 
     def _answered(self, request: SeriesRequest, fetched: Fetched, started_at: datetime) -> list[Load]:

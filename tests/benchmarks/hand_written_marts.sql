@@ -68,7 +68,7 @@ from (select * from candles where symbol like '%:%') as c
 full join funding using (exchange, symbol, date)
 full join oi using (exchange, symbol, date)
 full join basis using (exchange, symbol, date)
-where date >= date '2021-01-01' and date < (select max(cast(opened_at as date)) + 1 from raw.futures_ohlcv)
+where date >= date '2021-01-01' and date < (select max(cast(opened_at as date)) from raw.futures_ohlcv)
 window i as (partition by exchange, symbol order by date);
 
 create temp table assets as
@@ -83,12 +83,12 @@ with days as (
 select
     days.*, spot.close as spot, spot.volume as spot_volume, sector,
     days.price / lag(days.price) over a - 1 as r, spot.close / lag(spot.close) over a - 1 as spot_r,
-    avg(days.volume) over (a rows between 6 preceding and current row) as recent,
-    case when count(days.volume) over (a rows between 6 preceding and current row) < 5 then 1 end as few_recent,
-    avg(days.volume) over (a rows between 34 preceding and 7 preceding) as prior,
-    case when count(days.volume) over (a rows between 34 preceding and 7 preceding) < 19 then 1 end as few_prior,
-    case when count(oi) over (a rows between 29 preceding and current row) >= 15
-        then median(oi) over (a rows between 29 preceding and current row) end as median_oi
+    avg(days.volume) over week as recent,
+    case when count(days.volume) over week < 5 then 1 end as few_recent,
+    avg(days.volume) over month as prior,
+    case when count(days.volume) over month < 19 then 1 end as few_prior,
+    case when count(oi) over ranking >= 15
+        then median(oi) over ranking end as median_oi
 from days
 left join (
     select date, split_part(symbol, '/', 1) as asset, median(close) as close, sum(volume_usd) as volume
@@ -96,7 +96,10 @@ left join (
 ) as spot using (date, asset)
 left join asset_sectors as s
     on s.asset = days.asset and date >= valid_from and (date < valid_to or valid_to is null)
-window a as (partition by days.asset order by date);
+window a as (partition by days.asset order by date),
+    week as (partition by days.asset order by date rows between 6 preceding and current row),
+    month as (partition by days.asset order by date rows between 34 preceding and 7 preceding),
+    ranking as (partition by days.asset order by date rows between 29 preceding and current row);
 
 create temp table leaders as
 with ranked as (
@@ -148,9 +151,11 @@ window s as (partition by sector order by date);
 
 create table asset_futures_daily as
 with f as (
-    select *, round(avg(f8) over (a rows between 2 preceding and current row), 9) as f3,
+    select *, round(avg(f8) over t, 9) as f3,
         ln(product(coalesce(step_now / step_before, 1)) over a) as li, ln(product(coalesce(usd_now / step_before, 1)) over a) as lj
-    from assets window a as (partition by asset order by date)
+    from assets
+    window a as (partition by asset order by date),
+        t as (partition by asset order by date rows between 2 preceding and current row)
 )
 select
     date, asset, sector, round(f8, 9) as funding_8h_bps, oi as open_interest_usd, price as perp_close_usd, spot, volume,

@@ -69,7 +69,7 @@ def make_raw(place: Path, days: int) -> int:
         )
         con.execute(
             "create temp table hours as "
-            f"select timestamp '2021-01-01' + to_hours(cast(k as int)) as ts, k from range({days} * 24) as t (k)"
+            f"select timestamp '2021-01-01' + to_hours(cast(k as int)) as ts, k from range({days} * 24 + 1) as t (k)"
         )
         con.execute(
             """

@@ -1,6 +1,5 @@
 """Readers and publishers at the same time, in processes of their own."""
 
-import os
 import signal
 import subprocess
 import sys

@@ -5,11 +5,10 @@ folder for copies, a folder for dbt, and days. For every day one line of JSON: w
 """
 
 import json
-import os
 import shutil
 import sys
 from contextlib import redirect_stdout
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +19,12 @@ from pipelines.policy import load_policy
 from pipelines.settings import DBT_DIRECTORY, give_dbt, prepare_process_environment
 from pipelines.transform.project import build_arguments
 from warehouse.connection import Connection, Warehouse
-from warehouse.contracts import FACTS, INPUT_DIGESTS, PORTFOLIO, SECTOR_SIGNALS
+from warehouse.contracts import FACTS, INPUT_DIGESTS, PORTFOLIO, PORTFOLIO_BASIS
 
 STEPS = [["portfolio", name] for name in ("sector_signals", "target_allocations", "hedges")]
 DECIDED = [table for table in PORTFOLIO if table.name != "allocation_snapshots"]
-# When something was computed or learned, not what was decided.
-CLOCKS = {"decided_at", "loaded_until_at", "loaded_rows"}
+# When something was decided and by which code, not what.
+NOT_THE_DECISION = {"decided_at", "code_version"}
 
 
 def main(reference: Path, scratch: Path, target: Path, days: list[date]) -> None:
@@ -62,6 +61,8 @@ def forget(connection: Connection, day: date) -> None:
     for table in PORTFOLIO:
         connection.execute(f"delete from {table.qualified_name} where as_of_date >= $day", {"day": day})
     connection.execute(f"delete from {INPUT_DIGESTS.qualified_name}")
+    # The copy has no releases; without this the decisions before the day would be forgotten as unreleased ones.
+    connection.execute(f"update {PORTFOLIO_BASIS.qualified_name} set release_id = null, run_id = null")
     for schema in ("staging", "intermediate", "marts", "seeds"):
         connection.execute(f"drop schema {schema} cascade")
 
@@ -116,7 +117,9 @@ def compare(connection: Connection, reference: Path, day: date) -> dict[str, Any
     parts |= {table.qualified_name: "as_of_date = $day" for table in DECIDED}
     differing = {}
     for table, condition in parts.items():
-        one, other = (f"select {_columns(connection, table)} from {file}.{table} where {condition}" for file in (here, "whole"))
+        one, other = (
+            f"select {_columns(connection, table)} from {file}.{table} where {condition}" for file in (here, "whole")
+        )
         rows = connection.execute(
             f"from (({one} except all {other}) union all ({other} except all {one})) limit 3", {"day": day}
         ).fetchall()
@@ -138,7 +141,7 @@ def _columns(connection: Connection, table: str) -> str:
         "select distinct column_name from information_schema.columns where table_schema = $1 and table_name = $2",
         [schema, name],
     ).fetchall()
-    return ", ".join(sorted({column for (column,) in names} - CLOCKS))
+    return ", ".join(sorted({column for (column,) in names} - NOT_THE_DECISION))
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ def test_a_fresh_checkout_is_usable_and_says_what_is_not_there_yet(examined):
     code, found = examined()
     assert (code, found["usable"], found["problems"]) == (0, True, [])
     assert found["release"] == {"release_id": None}
+    assert any("does not exist yet" in warning for warning in found["warnings"])
     assert any("nothing has been published" in warning for warning in found["warnings"])
     assert found["settings"]["source"] == "simulated"
     assert "local exchange starts with a run" in found["exchanges"]["binance"]

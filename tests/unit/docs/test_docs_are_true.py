@@ -221,6 +221,8 @@ def _variables() -> dict[str, Any]:
 def _setting_as_printed(value: Any) -> str:
     if value is None:
         return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, tuple):
         return ",".join(value)
     return f"{value:.10g}" if isinstance(value, float) else str(value)
@@ -291,8 +293,8 @@ def test_the_stages_of_a_run_are_those_that_it_reports():
 def test_the_days_that_a_first_run_decides_are_counted_right():
     # 90 days of baseline, and the longest windows within it: 28 of a peak of 14-day changes
     history, fetched = history_days(POLICY), IngestSettings().backfill_days
-    words = f"({fetched}), and decides those that have the {history} days of history before them which the\nlongest"
-    assert f"{words} windows need: {fetched - history}." in _read("operations.md")
+    words = f"({fetched}), and decides those that have the {history} days of history before them which the longest"
+    assert f"{words} windows need: {fetched - history}." in " ".join(_read("operations.md").split())
 
 
 def test_the_worked_example_is_what_the_allocation_gives():
@@ -343,8 +345,8 @@ def test_the_table_of_offsets_is_what_the_scenarios_give():
 def test_the_cost_of_the_hedge_in_a_rise_is_what_the_scenarios_give():
     rise = scenario(Fraction(20_000), Fraction(2_000), Fraction(1, 10), Fraction(5 * 21), POLICY)
     loss = rise["net_pnl_usd"] - rise["spot_pnl_usd"]
-    assert f"spot gains ${float(rise['spot_pnl_usd']):,.0f} and the hedge loses ${float(-loss):.2f}" in _read(
-        "strategy.md"
+    assert f"spot gains ${float(rise['spot_pnl_usd']):,.0f} and the hedge loses ${float(-loss):.2f}" in " ".join(
+        _read("strategy.md").split()
     )
 
 

@@ -108,6 +108,17 @@ def test_requests_are_counted_in_the_tasks_that_a_block_starts():
     assert with_client("binance", ok({}), ask)[0] == 3
 
 
+def test_a_block_within_a_counting_block_is_counted_by_both():
+    async def ask(client):
+        with count_requests() as outer:
+            with count_requests() as inner:
+                await client.publicGetPing()
+            await client.publicGetPing()
+        return inner.requests, outer.requests
+
+    assert with_client("binance", ok({}), ask)[0] == (1, 2)
+
+
 def raised(exchange, endpoint, answer):
     async def ask(client):
         try:
