@@ -52,6 +52,15 @@ def _units(history: RawHistory) -> None:
     history.candle("a", "INV/BTC", FIRST, 0.5)  # not quoted in dollars
 
 
+def _unlisted(history: RawHistory) -> None:
+    # No exchange lists these any more: the symbols must do.
+    history.candle("a", "GONE/USDT", FIRST, 64.0, 1e6)
+    history.candle("a", "GONE/USDT:USDT", FIRST, 65.0, 2e6)
+    history.candle("a", "GONE/USD:GONE", FIRST, 65.0, 4e6)
+    history.candle("a", "GONE/USDT:USDT-250328", FIRST, 80.0, 8e6)
+    history.open_interest("a", "GONE/USD:GONE", SECOND, open_interest_usd=650.0)
+
+
 def _carrying(history: RawHistory) -> None:
     for day in DAYS[:4]:
         history.candle("a", "CARRY/USDT:USDT", day, 100 + DAYS.index(day))
@@ -92,7 +101,7 @@ def _silence(history: RawHistory) -> None:
 def assets(dbt_build: Callable[[str], Any]) -> Callable[[str, date], dict[str, Any]]:
     """`assets(asset, day)` gives a row of the asset mart; nobody sent anything for the last two days."""
     history, build = RawHistory(), dbt_build("edge_cases")
-    for tell in (_funding_intervals, _weighting, _units, _carrying, _prices, _jumps, _silence):
+    for tell in (_funding_intervals, _weighting, _units, _unlisted, _carrying, _prices, _jumps, _silence):
         tell(history)
     build.load(history)
     variables = {"as_of_date": str(DAYS[-1]), "data_stale_exchange_hours": 20}
@@ -154,6 +163,12 @@ def test_renamed_coin_is_one_asset_in_new_coins(assets: Any) -> None:
 
 def test_price_in_another_coin_is_no_dollar_price(assets: Any) -> None:
     assert assets("INV", FIRST)["spot_close_usd"] is None
+
+
+def test_symbol_alone_tells_spot_perpetual_and_dated_apart(assets: Any) -> None:
+    row = assets("GONE", FIRST)
+    assert (row["spot_close_usd"], row["spot_volume_usd"]) == (64.0, 1e6)
+    assert (row["perp_close_usd"], row["perp_volume_usd"], row["open_interest_base"]) == (65.0, 6e6, 10.0)
 
 
 def test_open_interest_is_carried_one_day_at_that_days_price(assets: Any) -> None:

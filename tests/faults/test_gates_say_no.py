@@ -15,6 +15,7 @@ from expectations.gates import all_questions
 from expectations.model import CheckResult, Parameters
 from expectations.rules import row_rules
 from expectations.runner import run_suites
+from expectations.release import DAILY_MARTS
 from expectations.suites import SUITES
 from warehouse import contracts
 from warehouse.contracts import FACTS, Table
@@ -42,12 +43,16 @@ MARTS = f"""
         ('ETH', date '2020-01-01', 'L1', date '2026-01-01'), ('ETH', date '2026-01-01', 'INFRA', null),
         ('UNI', date '2020-01-01', 'DEFI', null)) as t (asset, valid_from, sector, valid_to);
     create table marts.asset_futures_daily as
-    select date '{T}' - cast(d as integer) as date, 'ASSET' || a as asset from range(10) t (d), range(10) u (a);
+    select date '{T}' - cast(d as integer) as date, 'ASSET' || a as asset, 100e0 as perp_close_usd
+    from range(10) t (d), range(10) u (a);
     create table marts.sector_funding_daily as
-    select date '{T}' - cast(d as integer) as date, sector from range(10) t (d), marts.sector_weights;
-    create table marts.sector_open_interest_daily as from marts.sector_funding_daily;
+    select date '{T}' - cast(d as integer) as date, sector, 1e0 as funding_8h_bps
+    from range(10) t (d), marts.sector_weights;
+    create table marts.sector_open_interest_daily as
+    select date, sector, 100e0 as futures_price_index from marts.sector_funding_daily;
     create table marts.data_health_daily as
-    select *, 0.6e0 as coverage_frac, true as is_fresh from marts.sector_funding_daily;
+    select date, sector, 0.6e0 as coverage_frac, true as is_fresh, date + interval 1 day as newest_row_at
+    from marts.sector_funding_daily;
 """
 
 
@@ -324,10 +329,8 @@ BLOCKING: dict[tuple[str, str], str] = {
     ("marts.asset_futures_daily", "rows_per_asset_and_day"): "insert into marts.asset_futures_daily "
     "from marts.asset_futures_daily limit 1",
     **{
-        (f"marts.{mart}", "days_behind"): f"delete from marts.{mart} where date = '{T}'"
-        for mart in (
-            "asset_futures_daily", "sector_funding_daily", "sector_open_interest_daily", "data_health_daily",
-        )
+        (mart, "days_behind"): f"update {mart} set {value} = null where date = '{T}'"
+        for mart, value in DAILY_MARTS.items()
     },
     ("marts", "rows_kept_frac"): "delete from marts.asset_futures_daily where date < "
     f"date '{T}' - 8 and asset < 'ASSET2'",  # 2 of 100
@@ -350,7 +353,7 @@ BLOCKING: dict[tuple[str, str], str] = {
     (TARGETS, "sectors_missing"): f"delete from {TARGETS} where sector = 'CASH' and {TODAY}",
     (HEDGES, "hedge_is_complete"): f"update {HEDGES} set offset_frac = null where status = 'hold'",
     (HEDGES, "notional_error_usd"): f"update {HEDGES} set notional_usd = 2000.02 where status = 'hold'",
-    (HEDGES, "hedge_excess_usd"): f"update {HEDGES} set exposure_usd = 19999 where status = 'open'",
+    (HEDGES, "hedge_excess_usd"): f"update {HEDGES} set exposure_usd = 16000 where status = 'hold'",
     (HEDGES, "live_hedges_per_asset"): f"update {HEDGES} set status = 'open' where status = 'close'",
     **{
         (table.qualified_name, "source_is_label"): f"update {table.qualified_name} set source = 'live' "

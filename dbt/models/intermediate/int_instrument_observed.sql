@@ -39,7 +39,7 @@ symbols as (
     symbol,
     {{ dbt.split_part('symbol', "'/'", 1) }} as base,
     {{ dbt.split_part(dbt.split_part('symbol', "'/'", 2), "':'", 1) }} as quote,
-    {{ dbt.split_part('symbol', "':'", 2) }} as settle
+    coalesce({{ dbt.split_part('symbol', "':'", 2) }}, '') as settle
   from (
     select distinct
       exchange,
