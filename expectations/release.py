@@ -27,7 +27,7 @@ def release_questions(p: Parameters) -> list[Question]:
         _membership(),
         _asset_days(),
         *(_mart_reaches_today(mart, value, p) for mart, value in DAILY_MARTS.items()),
-        *([_row_counts(p)] if p.last_row_counts else []),
+        _row_counts(p),
         _sector_health(p),
         _decision_today(p),
         *(_unique_keys(table) for table in PORTFOLIO),

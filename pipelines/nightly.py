@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from pipelines.clock import last_decidable_day, utc_now
-from pipelines.policy import Policy, load_policy
+from pipelines.policy import Policy, load_policy, refuse_unbuilt
 from pipelines.settings import Settings, SettingsError
 from warehouse.connection import Warehouse
 from warehouse.errors import WarehouseError
@@ -52,6 +52,7 @@ def run(
         WarehouseError: The warehouse is locked or holds another source's data.
     """
     policy = load_policy(settings.policy_path)
+    refuse_unbuilt(policy)
     warehouse = Warehouse(settings.warehouse_dir)
     published = current_release(warehouse)
     first_day, last_day = choose_days(settings, policy, published, day, first_day, last_day)

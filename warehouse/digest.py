@@ -44,8 +44,7 @@ def input_hashes(con: Connection, first_day: date, last_day: date, knowledge_tim
     entries = pl.concat([_table_digests(con, table, known_until) for table in FACTS])
     by_day: dict[date, list[str]] = {}
     for day, name, event_date, rows, digest in (
-        entries.filter(pl.col("decision_date") <= last_day)
-        .sort("decision_date", "table_name", "event_date")
+        entries.sort("decision_date", "table_name", "event_date")
         .select("decision_date", "table_name", "event_date", "row_count", "digest")
         .iter_rows()
     ):

@@ -118,6 +118,15 @@
   end
 {%- endmacro %}
 
+{#- Part `number` (from 1) of a text between delimiters; empty text where there is none. dbt's own split_part gives
+    null there. -#}
+{% macro text_part(text, delimiter, number) -%}
+  {{ adapter.dispatch('text_part', 'rotation')(text, delimiter, number) }}
+{%- endmacro %}
+{% macro duckdb__text_part(text, delimiter, number) -%}
+  split_part({{ text }}, '{{ delimiter }}', {{ number }})
+{%- endmacro %}
+
 {#- The double of a rational's text: 2/5, 0.4 or 0. -#}
 {% macro fraction_value(text) -%}
   {{ adapter.dispatch('fraction_value', 'rotation')(text) }}

@@ -19,15 +19,6 @@
   row_number() over (partition by {{ key | join(', ') }} order by ingested_at desc) = 1
 {%- endmacro %}
 
-{#- What this build has read of a dataset, to be kept in every row that it writes. -#}
-{% macro loads(dataset) -%}
-  select
-    max(ingested_at) as loaded_until_at,
-    count(*) as loaded_rows
-  from {{ ref('stg_arrivals') }}
-  where dataset = '{{ dataset }}'
-{%- endmacro %}
-
 {#- Condition on `stg_arrivals`: rows of the dataset that came in after the model was last built. -#}
 {% macro is_new(dataset) -%}
   dataset = '{{ dataset }}' and ingested_at > (select max(known.loaded_until_at) from {{ this }} as known)
@@ -46,19 +37,6 @@
   {{- return(none) -}}
 {%- endmacro %}
 
-{#- The instrument-days that new rows touch: their own day and its neighbours in `offsets`. -#}
-{% macro touched_days(dataset, since, offsets=[0]) -%}
-  {%- for offset in offsets %}
-  select
-    exchange,
-    symbol,
-    {{ plus_days('cast(event_at as date)', offset) }} as date
-  from {{ ref('stg_arrivals') }}
-  where {{ 'false' if since is none else is_new(dataset) }}
-  {% if not loop.last %}union{% endif %}
-  {%- endfor %}
-{%- endmacro %}
-
 {#- Condition on a staged row: it is on or after the first new day (moved by `offset` days). -#}
 {% macro is_recent(time, since, offset=0) -%}
   {%- if since is none -%}
@@ -70,29 +48,42 @@
   {%- endif -%}
 {%- endmacro %}
 
-{#- Condition on a row of `rows`: its instrument-day is to be redone. -#}
-{% macro is_touched(rows, date, since) -%}
+{#- Condition on a row with an exchange and a symbol: new rows touch its instrument on the day `date`, or on a day that
+    is one of `offsets` days before. -#}
+{% macro is_touched(dataset, date, since, offsets=[0]) -%}
   {%- if since is none -%}
     true
   {%- else -%}
-    exists (
-      select 1
-      from touched
-      where
-        touched.exchange = {{ rows }}.exchange
-        and touched.symbol = {{ rows }}.symbol
-        and touched.date = {{ date }}
+    (exchange, symbol, {{ date }}) in (
+      {%- for offset in offsets %}
+      select
+        exchange,
+        symbol,
+        {{ plus_days('cast(event_at as date)', offset) }}
+      from {{ ref('stg_arrivals') }}
+      where {{ is_new(dataset) }}
+      {% if not loop.last %}union{% endif %}
+      {%- endfor %}
     )
   {%- endif -%}
 {%- endmacro %}
 
+{#- Columns that every row of an incremental model keeps: what the build had read of the dataset, and its rules. -#}
+{% macro made_from(dataset) -%}
+  (select max(ingested_at) from {{ ref('stg_arrivals') }} where dataset = '{{ dataset }}') as loaded_until_at,
+  (select count(*) from {{ ref('stg_arrivals') }} where dataset = '{{ dataset }}') as loaded_rows,
+  '{{ rules_fingerprint() }}' as rules_fingerprint
+{%- endmacro %}
+
 {#- What the rows of an incremental model were computed under: its own SQL and the variables that it rests on. -#}
 {% macro rules_fingerprint() -%}
-  {%- set rules = namespace(text=model.raw_code) -%}
-  {%- for name in ['known_at', 'decide_at', 'metrics_intervals', 'data_oi_window_min'] -%}
-    {%- set rules.text = rules.text ~ '|' ~ name ~ '=' ~ var(name) -%}
-  {%- endfor -%}
-  {{- local_md5(rules.text) -}}
+  {%- if execute -%}
+    {%- set rules = namespace(text=model.raw_code) -%}
+    {%- for name in ['known_at', 'decide_at', 'metrics_intervals', 'data_oi_window_min'] -%}
+      {%- set rules.text = rules.text ~ '|' ~ name ~ '=' ~ var(name) -%}
+    {%- endfor -%}
+    {{- local_md5(rules.text) -}}
+  {%- endif -%}
 {%- endmacro %}
 
 {#- dbt asks this before it keeps anything of an incremental model. A table is rebuilt, without being asked to, when its

@@ -2,6 +2,7 @@
 
 import hashlib
 
+import numpy as np
 import polars as pl
 
 from pipelines.clock import from_milliseconds
@@ -27,10 +28,10 @@ def collect(pages: Pages, start: int, end: int, *, is_hourly: bool = False) -> p
     frame = pages.frames[0] if len(pages.frames) == 1 else pl.concat(pages.frames)
     if is_hourly:
         frame = to_the_hour(frame)
-    times = frame[TIME]
-    if times.min() < start or times.max() >= end:
+    times = frame[TIME].to_numpy()
+    if times.min(initial=start) < start or times.max(initial=start) >= end:
         frame = frame.filter((pl.col(TIME) >= start) & (pl.col(TIME) < end))
-    if not (frame[TIME].diff().drop_nulls() > 0).all():
+    if not (np.diff(frame[TIME].to_numpy()) > 0).all():
         frame = frame.unique().sort(frame.columns)
     return frame
 
@@ -57,10 +58,7 @@ def fetched(
     if rows.is_empty():
         frame = pl.DataFrame(schema=columns)
     else:
-        frame = rows.select(
-            (value if isinstance(value, pl.Expr) else pl.lit(value)).cast(columns[name]).alias(name)
-            for name, value in values.items()
-        ).select(list(columns))
+        frame = rows.select(_column(values[name]).cast(kind).alias(name) for name, kind in columns.items())
     return Fetched(frame, requests, _digest(rows), _gaps(rows, longest_step), rejected=_rejected(pages))
 
 
@@ -88,28 +86,29 @@ def time_column() -> pl.Expr:
     return pl.from_epoch(pl.col(TIME), time_unit="ms").dt.cast_time_unit("us")
 
 
+def _column(value: pl.Expr | str | None) -> pl.Expr:
+    return value if isinstance(value, pl.Expr) else pl.lit(value)
+
+
+# Small frames are the rule here, and a Polars expression costs a tenth of a millisecond whatever it does: what
+# NumPy can say about a column is asked of NumPy.
+
+
 def _digest(rows: pl.DataFrame) -> str:
-    # Binary columns instead of JSON text: the same certainty for a fifth of the time.
+    # Binary columns instead of JSON text: the same certainty for a fifth of the time. Null is NaN in them.
     digest = hashlib.sha256()
     for name in sorted(rows.columns):
         column = rows[name]
         digest.update(f"{name}:{column.dtype}:{len(column)};".encode())
-        digest.update(column.is_null().cast(pl.UInt8).to_numpy().tobytes())
-        digest.update(column.fill_null(0).to_numpy().tobytes())
+        digest.update(column.to_numpy().tobytes())
     return digest.hexdigest()
 
 
 def _gaps(rows: pl.DataFrame, longest_step: int) -> tuple[Gap, ...]:
-    if rows.height < 2:
-        return ()
-    times = rows[TIME]
-    is_after_gap = (times.diff() > longest_step).fill_null(False)
-    if not is_after_gap.any():
-        return ()
-    before = times.filter(is_after_gap).to_list()
-    after = times.shift(1).filter(is_after_gap).to_list()
+    times = rows[TIME].to_numpy()
+    places = np.flatnonzero(np.diff(times) > longest_step).tolist()
     return tuple(
-        Gap(from_milliseconds(left), from_milliseconds(right)) for left, right in zip(after, before, strict=True)
+        Gap(from_milliseconds(int(times[place])), from_milliseconds(int(times[place + 1]))) for place in places
     )
 
 

@@ -4,26 +4,18 @@
 ) }}
 {%- set since = first_new_day('marks') %}
 
-with loads as (
-  {{ loads('marks') }}
-),
-
-touched as (
-  {{ touched_days('marks', since) }}
-),
-
-marks as (
+with marks as (
   select
     exchange,
     symbol,
     timeframe,
     opened_at,
     close
-  from {{ ref('stg_futures_ohlcv') }} as futures
+  from {{ ref('stg_futures_ohlcv') }}
   where
     price_type = 'mark'
-    and {{ is_recent('futures.opened_at', since) }}
-    and {{ is_touched('futures', 'cast(futures.opened_at as date)', since) }}
+    and {{ is_recent('opened_at', since) }}
+    and {{ is_touched('marks', 'cast(opened_at as date)', since) }}
 ),
 
 indexes as (
@@ -33,8 +25,8 @@ indexes as (
     timeframe,
     opened_at,
     nullif(close, 0) as close
-  from {{ ref('stg_futures_ohlcv') }} as futures
-  where price_type = 'index' and {{ is_recent('futures.opened_at', since) }}
+  from {{ ref('stg_futures_ohlcv') }}
+  where price_type = 'index' and {{ is_recent('opened_at', since) }}
 ),
 
 per_timeframe as (
@@ -69,11 +61,8 @@ select
   date,
   timeframe,
   basis_sum / pair_count as mark_index_basis_frac,
-  loads.loaded_until_at,
-  loads.loaded_rows,
-  '{{ rules_fingerprint() }}' as rules_fingerprint
+  {{ made_from('marks') }}
 from timed
-cross join loads
 where candle_hours <= 24
 qualify row_number() over (
   partition by exchange, symbol, date order by pair_count * candle_hours desc, candle_hours desc

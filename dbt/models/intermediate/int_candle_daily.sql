@@ -4,37 +4,29 @@
 ) }}
 {%- set since = first_new_day('candles') %}
 
-with loads as (
-  {{ loads('candles') }}
-),
-
-touched as (
-  {{ touched_days('candles', since) }}
-),
-
-candles as (
+with candles as (
   select
-    spot.exchange,
-    spot.symbol,
-    spot.timeframe,
-    spot.opened_at,
-    spot.close,
-    spot.volume_usd
-  from {{ ref('stg_spot_ohlcv') }} as spot
-  where {{ is_recent('spot.opened_at', since) }} and {{ is_touched('spot', 'cast(spot.opened_at as date)', since) }}
+    exchange,
+    symbol,
+    timeframe,
+    opened_at,
+    close,
+    volume_usd
+  from {{ ref('stg_spot_ohlcv') }}
+  where {{ is_recent('opened_at', since) }} and {{ is_touched('candles', 'cast(opened_at as date)', since) }}
   union all
   select
-    futures.exchange,
-    futures.symbol,
-    futures.timeframe,
-    futures.opened_at,
-    futures.close,
-    futures.volume_usd
-  from {{ ref('stg_futures_ohlcv') }} as futures
+    exchange,
+    symbol,
+    timeframe,
+    opened_at,
+    close,
+    volume_usd
+  from {{ ref('stg_futures_ohlcv') }}
   where
-    futures.price_type = 'last'
-    and {{ is_recent('futures.opened_at', since) }}
-    and {{ is_touched('futures', 'cast(futures.opened_at as date)', since) }}
+    price_type = 'last'
+    and {{ is_recent('opened_at', since) }}
+    and {{ is_touched('candles', 'cast(opened_at as date)', since) }}
 ),
 
 per_timeframe as (
@@ -76,11 +68,8 @@ select
   case when last_closed_at = {{ plus_days('date', 1) }} and last_close_usd > 0 then last_close_usd end as close_usd,
   volume_usd,
   last_closed_at,
-  loads.loaded_until_at,
-  loads.loaded_rows,
-  '{{ rules_fingerprint() }}' as rules_fingerprint
+  {{ made_from('candles') }}
 from closing
-cross join loads
 -- A candle that ends beyond midnight (a week, a day that opens at 08:00) cannot tell a UTC day.
 where last_closed_at <= {{ plus_days('date', 1) }}
 qualify row_number() over (

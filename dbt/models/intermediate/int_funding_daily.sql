@@ -4,16 +4,7 @@
 ) }}
 {%- set since = first_new_day('funding') %}
 
-with loads as (
-  {{ loads('funding') }}
-),
-
--- A new settlement also changes the gap to the next one, which may belong to the next day.
-touched as (
-  {{ touched_days('funding', since, [0, 1]) }}
-),
-
-settlements as (
+with settlements as (
   select
     exchange,
     symbol,
@@ -24,9 +15,9 @@ settlements as (
     {{ microseconds_between(
       'lag(settled_at) over (partition by exchange, symbol order by settled_at)', 'settled_at'
     ) }} / 3600000000 as hours_since_previous
-  from {{ ref('stg_funding_rates') }} as funding
+  from {{ ref('stg_funding_rates') }}
   -- A gap over a day says nothing, so one day of history before the first touched day is enough.
-  where {{ is_recent('funding.settled_at', since, -1) }}
+  where {{ is_recent('settled_at', since, -1) }}
 ),
 
 timed as (
@@ -43,10 +34,8 @@ select
   {{ exact_sum('case when hours is not null then funding_rate end', 18) }} as rate_sum,
   sum(case when funding_rate is not null then hours end) as hours_sum,
   max(settled_at) as last_settled_at,
-  loads.loaded_until_at,
-  loads.loaded_rows,
-  '{{ rules_fingerprint() }}' as rules_fingerprint
+  {{ made_from('funding') }}
 from timed
-cross join loads
-where {{ is_touched('timed', 'timed.date', since) }}
-group by exchange, symbol, date, loads.loaded_until_at, loads.loaded_rows
+-- A new settlement also changes the gap to the next one, which may belong to the next day.
+where {{ is_touched('funding', 'date', since, [0, 1]) }}
+group by exchange, symbol, date

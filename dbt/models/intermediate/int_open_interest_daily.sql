@@ -5,17 +5,8 @@
 {%- set since = first_new_day('open_interest') %}
 {%- set window_start, window_end = var('data_oi_window_min') %}
 
-with loads as (
-  {{ loads('open_interest') }}
-),
-
--- An observation shortly after midnight is the previous day's.
-touched as (
-  {{ touched_days('open_interest', since, [0, -1]) }}
-),
-
 -- Each observation belongs to one day: used for two, it would be filled forward without being marked as carried.
-observed as (
+with observed as (
   select
     exchange,
     symbol,
@@ -30,8 +21,8 @@ observed as (
     open_interest_contracts,
     open_interest_base,
     open_interest_usd
-  from {{ ref('stg_open_interest') }} as open_interest
-  where {{ is_recent('open_interest.observed_at', since, -1) }}
+  from {{ ref('stg_open_interest') }}
+  where {{ is_recent('observed_at', since, -1) }}
 ),
 
 distanced as (
@@ -39,7 +30,8 @@ distanced as (
     *,
     {{ microseconds_between('observed_at', plus_days('date', 1)) }} as microseconds_to_end
   from observed
-  where {{ is_touched('observed', 'observed.date', since) }}
+  -- An observation shortly after midnight is the day before's.
+  where {{ is_touched('open_interest', 'date', since, [0, -1]) }}
 ),
 
 -- The smallest rank wins: inside the window the nearest to the day's end, the earlier of equals; outside it the last.
@@ -60,9 +52,6 @@ select
   {{ value_at_min('open_interest_usd', 'rank') }} as open_interest_usd,
   {{ value_at_min('observed_at', 'rank') }} as observed_at,
   max(observed_at) as last_observed_at,
-  loads.loaded_until_at,
-  loads.loaded_rows,
-  '{{ rules_fingerprint() }}' as rules_fingerprint
+  {{ made_from('open_interest') }}
 from ranked
-cross join loads
-group by exchange, symbol, date, loads.loaded_until_at, loads.loaded_rows
+group by exchange, symbol, date

@@ -152,7 +152,9 @@ def test_every_fact_table_is_part_of_the_hash(con: Connection) -> None:
     assert len(set(seen)) == 1 + len(FACTS)
 
 
-def test_instrument_counts_as_its_newest_description(con: Connection) -> None:
+def test_instrument_counts_for_every_day_as_its_newest_description(con: Connection) -> None:
+    """The list of instruments is read whole by every decision, also by those of days before it was read."""
+
     def describe(is_active: bool, at: datetime) -> None:
         row = dict.fromkeys(INSTRUMENTS.columns) | {
             "exchange": "binance", "symbol": "BTC/USDT", "is_active": is_active, "available_at": at,
@@ -164,7 +166,7 @@ def test_instrument_counts_as_its_newest_description(con: Connection) -> None:
     before = hashes(con, datetime(2026, 1, 3))
     describe(False, datetime(2026, 1, 4, 8))
     assert hashes(con, datetime(2026, 1, 3)) == before
-    assert changed(before, hashes(con)) == [False, True, True, True, True]
+    assert changed(before, hashes(con)) == [True] * 5
 
 
 def test_history_is_read_once_and_then_only_the_days_that_were_touched(
@@ -182,9 +184,21 @@ def test_history_is_read_once_and_then_only_the_days_that_were_touched(
     assert read == [[date(2026, 1, 1), date(2026, 1, 2), date(2026, 1, 3)]]
     read.clear()
     assert hashes(three_days) == first and read == []
-    add_funding(three_days, (datetime(2026, 1, 2, 16), 1.0))
-    hashes(three_days)
+    add_funding(three_days, (datetime(2026, 1, 2, 16), 1.0), ingested_at=K)
+    second = hashes(three_days)
     assert read == [[date(2026, 1, 2)]]
+    # A look back at what was known before reads that day again, and leaves tonight's digests in place.
+    assert hashes(three_days, K - timedelta(hours=1)) == first
+    read.clear()
+    assert hashes(three_days) == second and read == []
+
+
+def test_zero_has_no_sign(con: Connection) -> None:
+    add_funding(con, (datetime(2026, 1, 1, 8), 0.0))
+    plus = hashes(con)
+    con.execute("delete from raw.funding_rates; delete from quality.input_digests")
+    add_funding(con, (datetime(2026, 1, 1, 8), -0.0))
+    assert hashes(con) == plus
 
 
 def test_days_read_in_portions_give_the_same_hash(three_days: Connection, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@ from datetime import date, datetime
 import polars as pl
 import pytest
 
+from warehouse import portfolio
 from warehouse.connection import Connection
 from warehouse.contracts import ALLOCATION_SNAPSHOTS, TARGET_ALLOCATIONS
 from warehouse.errors import SchemaMismatch, WarehouseError
@@ -58,6 +59,18 @@ def test_rows_that_do_not_fit_change_nothing(con: Connection, frame: pl.DataFram
     replace(con, targets((1, "L1", 0.1)), 1, 3)
     with pytest.raises((WarehouseError, SchemaMismatch), match=f"portfolio.target_allocations: .*{said}"):
         replace(con, frame, 1, 3)
+    assert stored(con) == [(1, "L1", 0.1)]
+
+
+def test_days_are_replaced_whole_or_not_at_all(con: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace(con, targets((1, "L1", 0.1)), 1, 1)
+
+    def full_disk(*_: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(portfolio, "insert", full_disk)
+    with pytest.raises(OSError, match="no space left"):
+        replace(con, targets((1, "L1", 0.2)), 1, 1)
     assert stored(con) == [(1, "L1", 0.1)]
 
 
