@@ -7,6 +7,7 @@ import dagster as dg
 
 from expectations.model import CheckResult, Parameters, Question
 from pipelines.clock import utc_now
+from pipelines.limits import gate_limits
 from pipelines.policy import Policy
 from pipelines.settings import Settings
 from warehouse.connection import Warehouse
@@ -64,6 +65,7 @@ def run_gate(
             run_id=run_id,
             source=settings.source,
             last_row_counts={} if released is None or settings.publish.accept_fewer_rows else released.row_counts,
+            limits=gate_limits(policy),
             hedge_ratio_frac=float(policy.hedge.ratio),
             hedge_resize_frac=policy.hedge.resize,
         ),

@@ -15,6 +15,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 
+import numpy as np
 import polars as pl
 
 from warehouse.connection import Connection, transaction
@@ -158,7 +159,7 @@ def _digest_groups(frame: pl.DataFrame, table: Table, numbers: list[str]) -> pl.
     columns = [
         array
         for name in numbers
-        for array in (frame[name].is_null().to_numpy(), _exact(frame[name], table.columns[name]).to_numpy())
+        for array in (frame[name].is_null().to_numpy(), _exact(frame[name], table.columns[name]))
     ]
     digests: list[str] = []
     start = 0
@@ -176,11 +177,11 @@ def _digest_groups(frame: pl.DataFrame, table: Table, numbers: list[str]) -> pl.
     )
 
 
-def _exact(column: pl.Series, kind: str) -> pl.Series:
+def _exact(column: pl.Series, kind: str) -> np.ndarray:
     """A column as fixed-width numbers: the bits of a double (-0.0 is 0.0), microseconds of a timestamp."""
     if kind == DOUBLE:
-        return column.fill_null(0.0) + 0.0
-    return column.to_physical().cast(pl.Int64).fill_null(0)
+        return column.fill_null(0.0).to_numpy() + 0.0
+    return column.to_physical().cast(pl.Int64).fill_null(0).to_numpy()
 
 
 def _portions(stale: pl.DataFrame) -> Iterator[list[date]]:

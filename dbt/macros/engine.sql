@@ -118,13 +118,13 @@
   end
 {%- endmacro %}
 
-{#- Part `number` (from 1) of a text between delimiters; empty text where there is none. dbt's own split_part gives
+{#- Part `number` (from 1) of a text between delimiters (an expression); empty text where there is none. dbt's own split_part gives
     null there. -#}
 {% macro text_part(text, delimiter, number) -%}
   {{ adapter.dispatch('text_part', 'rotation')(text, delimiter, number) }}
 {%- endmacro %}
 {% macro duckdb__text_part(text, delimiter, number) -%}
-  split_part({{ text }}, '{{ delimiter }}', {{ number }})
+  split_part({{ text }}, {{ delimiter }}, {{ number }})
 {%- endmacro %}
 
 {#- The double of a rational's text: 2/5, 0.4 or 0. -#}
@@ -142,12 +142,4 @@
 {%- endmacro %}
 {% macro duckdb__latest_known(expressions) -%}
   greatest({{ expressions | join(', ') }})
-{%- endmacro %}
-
-{#- Name of the median function, where a macro takes a function. -#}
-{% macro median_function() -%}
-  {{ adapter.dispatch('median_function', 'rotation')() }}
-{%- endmacro %}
-{% macro duckdb__median_function() -%}
-  median
 {%- endmacro %}

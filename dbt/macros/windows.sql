@@ -9,7 +9,8 @@
       rows between {{ days + ends - 1 }} preceding and {{ 'current row' if ends == 0 else ends ~ ' preceding' }}
     )
   {%- endset -%}
-  case when count({{ x }}) {{ frame }} >= {{ needed(days) }} then {{ aggregate }}({{ x }}) {{ frame }} end
+  {%- set statistic = median(x) if aggregate == 'median' else aggregate ~ '(' ~ x ~ ')' -%}
+  case when count({{ x }}) {{ frame }} >= {{ needed(days) }} then {{ statistic }} {{ frame }} end
 {%- endmacro %}
 
 {#- Standard score of x against the `days` days before, with a floor under the deviation. -#}

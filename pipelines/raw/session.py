@@ -18,6 +18,7 @@ from pipelines.clock import decision_instant, to_milliseconds, utc_now
 from pipelines.exchanges.errors import ExchangeFailure
 from pipelines.exchanges.registry import open_adapter
 from pipelines.exchanges.retries import RetryPolicy
+from pipelines.limits import gate_limits
 from pipelines.local_exchange.process import LocalExchangeProcess
 from pipelines.policy import Policy
 from pipelines.raw.batch import TABLES, Load, Stamp, build_batches, load_log
@@ -63,7 +64,7 @@ class IngestSession:
         self._settings, self._policy, self._warehouse = settings, policy, warehouse
         self._now = utc_now() if settings.source == "live" else decision_instant(last_day)
         self._start = datetime.combine(first_day, datetime.min.time()) - timedelta(days=history_days(policy))
-        self._stamp = Stamp(run_id, utc_now(), settings.source, policy.data.lag_min)
+        self._stamp = Stamp(run_id, utc_now(), settings.source, policy.data.lag_min, gate_limits(policy))
         self._reports: dict[str, Future[IngestReport]] = {name: Future() for name in exchanges}
         self._open = ExitStack()
         self._thread = threading.Thread(target=self._read_all, name="exchanges", daemon=True)

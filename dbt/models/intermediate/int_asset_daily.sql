@@ -56,7 +56,8 @@ perpetual_days as (
     {{ exact_sum('funding_8h_bps') }} as funding_total,
     {{ exact_sum('step_now_usd') }} as oi_step_now_usd,
     {{ exact_sum('step_before_usd') }} as oi_step_before_usd,
-    {{ exact_sum('case when step_now_usd is not null then open_interest_base * price_usd end') }} as oi_usd_step_now_usd,
+    {{ exact_sum('case when step_now_usd is not null then open_interest_base * price_usd end') }}
+      as oi_usd_step_now_usd,
     {{ exact_sum('case when price_usd is not null then step_before_usd end') }}
       as oi_usd_step_before_usd,
     max(last_closed_at) as last_closed_at,

@@ -1,3 +1,9 @@
+{%- if var('as_of_date') is none -%}
+  {%- set last_date = plus_days('cast(max(reached_at) as date)', -1) -%}
+{%- else -%}
+  {%- set last_date = "cast('" ~ var('as_of_date') ~ "' as date)" -%}
+{%- endif -%}
+
 with held as (
   select
     date,
@@ -18,11 +24,7 @@ with held as (
 bounds as (
   select
     min(date) as first_date,
-    {%- if var('as_of_date') is none %}
-    {{ plus_days('cast(max(reached_at) as date)', -1) }} as last_date
-    {%- else %}
-    cast('{{ var("as_of_date") }}' as date) as last_date
-    {%- endif %}
+    {{ last_date }} as last_date
   from held
 )
 

@@ -37,9 +37,9 @@ symbols as (
   select
     exchange,
     symbol,
-    {{ text_part('symbol', '/', 1) }} as base,
-    {{ text_part(text_part('symbol', '/', 2), ':', 1) }} as quote,
-    {{ text_part('symbol', ':', 2) }} as settle
+    {{ text_part('symbol', "'/'", 1) }} as base,
+    {{ text_part(text_part('symbol', "'/'", 2), "':'", 1) }} as quote,
+    {{ text_part('symbol', "':'", 2) }} as settle
   from (
     select distinct
       exchange,
@@ -57,7 +57,7 @@ described as (
       listed.market_type,
       case when symbols.settle = '' then 'spot' when symbols.settle like '%-%' then 'dated' else 'perpetual' end
     ) as market_type,
-    coalesce(listed.is_linear, {{ text_part('symbols.settle', '-', 1) }} <> symbols.base) as is_linear,
+    coalesce(listed.is_linear, {{ text_part('symbols.settle', "'-'", 1) }} <> symbols.base) as is_linear,
     listed.contract_size,
     coalesce(listed.contract_multiplier, 1) as contract_multiplier,
     listed.expiry_at

@@ -48,11 +48,11 @@ ranked as (
     days.asset,
     days.open_interest_median_usd,
     row_number() over (
-      partition by days.date, days.sector order by days.open_interest_median_usd desc, days.asset
+      partition by days.date, days.sector order by days.open_interest_median_usd desc, days.asset asc
     ) as leader_rank
   from {{ ref('int_asset_daily') }} as days
   inner join ages
-    on days.asset = ages.asset and ages.old_enough_on <= days.date
+    on days.asset = ages.asset and days.date >= ages.old_enough_on
   where
     days.sector is not null
     and days.open_interest_median_usd is not null

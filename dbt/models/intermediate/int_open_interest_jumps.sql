@@ -54,11 +54,11 @@ changes as (
 
 suspicious as (
   select distinct
-    asset,
-    {{ plus_days('date', 'later.days') }} as date
+    changes.asset,
+    {{ plus_days('changes.date', 'later.days') }} as date
   from changes
   cross join (values (0), (1), (2)) as later (days)
-  where {{ rounded('abs(base / previous_base - 1)') }} > {{ var('data_oi_jump') }}
+  where {{ rounded('abs(changes.base / changes.previous_base - 1)') }} > {{ var('data_oi_jump') }}
 ),
 
 runs as (

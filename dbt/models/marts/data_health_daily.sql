@@ -21,7 +21,9 @@ judged as (
       when last_closed_at is null or last_closed_at < oldest_fresh_at then 'perpetual candle'
     end as stale_kind,
     {{ rounded('open_interest_dropped_frac') }} > {{ var('data_dropped_share') }} as is_mostly_dropped,
-    {{ rounded('coverage_frac') }} >= {{ var('health_coverage') }} as is_complete
+    {{ rounded('coverage_frac') }} >= {{ var('health_coverage') }} as is_complete,
+    {{ percent_text('open_interest_dropped_frac') }} as dropped_text,
+    {{ percent_text('coverage_frac') }} as covered_text
   from newest
 )
 
@@ -41,13 +43,11 @@ select
     when stale_kind is not null
       then 'stale: no ' || stale_kind || ' of any leader in the last {{ var("health_fresh_hours") }} hours'
     when is_mostly_dropped
-      then 'stale: ' || {{ percent_text('open_interest_dropped_frac') }}
-      || ' of the open interest comes from exchanges that are not believed'
+      then 'stale: ' || dropped_text || ' of the open interest comes from exchanges that are not believed'
     when not is_complete
-      then 'incomplete: leaders with all data hold only ' || {{ percent_text('coverage_frac') }}
-      || ' of the open interest'
+      then 'incomplete: leaders with all data hold only ' || covered_text || ' of the open interest'
     when coverage_frac < 1
-      then 'partial: leaders with all data hold ' || {{ percent_text('coverage_frac') }} || ' of the open interest'
+      then 'partial: leaders with all data hold ' || covered_text || ' of the open interest'
     else 'complete'
   end as reason
 from judged

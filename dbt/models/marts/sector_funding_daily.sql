@@ -45,7 +45,7 @@ select
   {{ over_days('max', 'funding_3d_bps', 'sector', var('windows_peak')) }} as funding_peak_28d_bps,
   {{ rounded('mean_bps - rest_mean_bps') }} as market_excess_bps,
   stdev_bps as funding_stdev_14d_bps,
-  {{ rounded(over_days(median_function(), 'stdev_bps', 'sector', baseline, ends=1)) }} as funding_stdev_median_90d_bps,
+  {{ rounded(over_days('median', 'stdev_bps', 'sector', baseline, ends=1)) }} as funding_stdev_median_90d_bps,
   -- The first clear day in the window has its predecessor outside of it.
   case
     when count(funding_8h_bps) over recent >= {{ needed(var('windows_funding_vol')) }}

@@ -26,9 +26,7 @@ select
   open_interest_index,
   -- Between two known ends a day without a step would hide a change that nobody saw.
   case
-    when count(open_interest_index) over (
-      partition by sector order by date rows between {{ change_days }} preceding and current row
-    ) = {{ change_days + 1 }}
+    when count(open_interest_index) over both_ends = {{ change_days + 1 }}
       then {{ rounded(
         'open_interest_index / ' ~ days_ago('open_interest_index', 'sector', change_days) ~ ' - 1'
       ) }}
@@ -56,3 +54,6 @@ select
     'open_interest_usd / nullif(' ~ over_days('avg', 'spot_volume_usd', 'sector', 30) ~ ', 0)'
   ) }} as open_interest_spot_volume_ratio
 from moved
+window both_ends as (
+  partition by sector order by date rows between {{ change_days }} preceding and current row
+)

@@ -1,7 +1,9 @@
 {#- Every key column is known and no key appears twice. -#}
 {% test unique_key(model, columns) %}
 select
-  {{ columns | join(',\n  ') }},
+  {%- for column in columns %}
+  {{ column }},
+  {%- endfor %}
   count(*) as rows_with_key
 from {{ model }}
 group by {{ columns | join(', ') }}
