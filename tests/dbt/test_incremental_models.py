@@ -30,13 +30,13 @@ def _settled(rate: float, hour: int, ingested_at: datetime, batch: str) -> RawHi
 
 @pytest.fixture(scope="module")
 def funding(dbt_build: Callable[[str], Any]) -> Callable[..., float]:
-    """`funding(history, **variables)` loads more settlements and gives the day's sum of rates after a nightly run."""
+    """`funding(history, **variables)` loads more settlements and gives a number of a day after a nightly run."""
     build = dbt_build("funding")
 
-    def run(history: RawHistory, **variables: Any) -> float:
+    def run(history: RawHistory, day: date = date(2025, 1, 1), column: str = "rate_sum", **variables: Any) -> float:
         build.load(history)
         build.dbt("run", "--select", "+int_funding_daily", variables=variables)
-        return build.by_key("intermediate.int_funding_daily", "date")[(date(2025, 1, 1),)]["rate_sum"]
+        return build.by_key("intermediate.int_funding_daily", "date")[(day,)][column]
 
     return run
 
@@ -54,3 +54,14 @@ def test_no_row_is_missed_or_read_before_it_was_known(funding: Callable[..., flo
     assert funding(RawHistory(), known_at="2025-01-02 12:00:00") == 1.75
     # Under the old variables again, all of it counts again.
     assert funding(RawHistory()) == 3.25
+
+
+def test_gap_to_the_settlement_of_the_day_before_is_seen_by_a_nightly_run(funding: Callable[..., float]) -> None:
+    history = RawHistory()
+    history.funding("a", SYMBOL, datetime(2025, 1, 1, 20), 0.5, 8, ingested_at=datetime(2025, 1, 3))
+    assert funding(history) == 3.75
+    next_day = RawHistory()
+    late = datetime(2025, 1, 4)
+    next_day.funding("a", SYMBOL, datetime(2025, 1, 2, 0, 30), 0.5, None, ingested_at=late, batch_id="next")
+    # 4.5 hours after the settlement before, nearest to 4.
+    assert funding(next_day, day=date(2025, 1, 2), column="hours_sum") == 4

@@ -1,15 +1,10 @@
 {#- Every key column is known and no key appears twice. -#}
 {% test unique_key(model, columns) %}
+{%- set unknown = columns | join(' is null or ') ~ ' is null' %}
 select
-  {%- for column in columns %}
-  {{ column }},
-  {%- endfor %}
+  {{ columns | join(', ') }},
   count(*) as rows_with_key
 from {{ model }}
 group by {{ columns | join(', ') }}
-having
-  count(*) > 1
-  {%- for column in columns %}
-  or {{ column }} is null
-  {%- endfor %}
+having count(*) > 1 or {{ unknown }}
 {% endtest %}

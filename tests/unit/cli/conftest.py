@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.cli import main
+from pipelines.cli.commands import main
 from warehouse.connection import Warehouse
 from warehouse.contracts import (
     CHECK_RESULTS,
@@ -41,7 +41,7 @@ def rotation(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
     monkeypatch.setenv("WAREHOUSE_DIR", str(tmp_path / "warehouse"))
-    monkeypatch.setattr("pipelines.cli.ERROR_LOG", tmp_path / "logs" / "rotation.log")
+    monkeypatch.setattr("pipelines.cli.commands.ERROR_LOG", tmp_path / "logs" / "rotation.log")
 
     def call(*arguments: object) -> Answer:
         capsys.readouterr()

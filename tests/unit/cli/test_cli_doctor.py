@@ -148,7 +148,7 @@ def test_an_exchange_that_never_answers_does_not_hang_it(examined, monkeypatch):
         yield
 
     monkeypatch.setattr("pipelines.exchanges.client.open_client", never)
-    monkeypatch.setattr("pipelines.doctor.EXCHANGE_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("pipelines.cli.doctor.EXCHANGE_TIMEOUT_S", 0.05)
     monkeypatch.setenv("ROTATION_SOURCE", "live")
     code, found = examined()
     assert code == 4
@@ -157,7 +157,7 @@ def test_an_exchange_that_never_answers_does_not_hang_it(examined, monkeypatch):
 
 def test_it_reads_versions_without_loading_the_packages(tmp_path):
     script = (
-        "import sys\nfrom pipelines.doctor import examine\nexamine(None)\n"
+        "import sys\nfrom pipelines.cli.doctor import examine\nexamine(None)\n"
         "print(sorted({'dagster', 'dbt', 'ccxt', 'great_expectations', 'pandas'} & set(sys.modules)))"
     )
     environment = {"WAREHOUSE_DIR": str(tmp_path), "DAGSTER_HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}

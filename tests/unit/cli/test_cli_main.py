@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from pipelines.cli import app
+from pipelines.cli.commands import app
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "commands.md"
 
@@ -23,7 +23,7 @@ def commands(group=None, prefix=()):
 
 def test_help_starts_without_the_heavy_packages():
     script = (
-        "import sys\nfrom pipelines.cli import main\n"
+        "import sys\nfrom pipelines.cli.commands import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit as ended:\n    assert not ended.code, ended.code\n"
         "heavy = {'dagster', 'polars', 'duckdb', 'ccxt', 'dbt', 'great_expectations', 'pandas', 'pydantic'}\n"
         "print('loaded:', sorted(heavy & set(sys.modules)))"
@@ -65,7 +65,7 @@ def broken(monkeypatch):
     def fail(*_):
         raise ZeroDivisionError("never foreseen")
 
-    monkeypatch.setattr("pipelines.doctor.examine", fail)
+    monkeypatch.setattr("pipelines.cli.doctor.examine", fail)
 
 
 def test_an_unexpected_error_is_one_message_and_its_traceback_is_in_the_log(rotation, broken, tmp_path):
@@ -85,6 +85,6 @@ def test_debug_shows_the_traceback(rotation, broken, tmp_path):
 
 def test_a_log_that_cannot_be_written_does_not_hide_the_error(rotation, broken, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("x")
-    monkeypatch.setattr("pipelines.cli.ERROR_LOG", tmp_path / "file" / "rotation.log")
+    monkeypatch.setattr("pipelines.cli.commands.ERROR_LOG", tmp_path / "file" / "rotation.log")
     answer = rotation("doctor")
     assert answer.code == 1 and "never foreseen" in answer.err

@@ -65,7 +65,7 @@ def test_policy_check_of_a_wrong_file_ends_with_2_and_names_the_key(rotation, tm
 
 
 def test_exchange_serve_prints_its_address_and_four_lines_that_reach_it():
-    command = [sys.executable, "-c", "from pipelines.cli import main; main()", "exchange", "serve", "--seed", "1"]
+    command = [sys.executable, "-c", "from pipelines.cli.commands import main; main()", "exchange", "serve", "--seed", "1"]
     with subprocess.Popen(
         [*command, "--now", "2026-11-21T00:15:00+00:00"], stdout=subprocess.PIPE, text=True
     ) as server:
@@ -129,7 +129,7 @@ def test_ui_starts_dagster_on_loopback_and_leaves_nothing_behind_when_it_is_ende
             time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr("pipelines.ui.subprocess.Popen", start)
+    monkeypatch.setattr("pipelines.cli.ui.subprocess.Popen", start)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -155,7 +155,7 @@ def test_ui_on_an_outside_address_warns_that_it_has_no_login(rotation, monkeypat
     def start(*_, **__):
         raise OSError("not started in this test")
 
-    monkeypatch.setattr("pipelines.ui.subprocess.Popen", start)
+    monkeypatch.setattr("pipelines.cli.ui.subprocess.Popen", start)
     assert "no login" in rotation("ui", "--host", "0.0.0.0", "--port", free_port()).err
     assert "no login" not in rotation("ui", "--host", "localhost", "--port", free_port()).err
 

@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from pipelines.console import STAGES, RunDisplay
+from pipelines.cli.console import STAGES, RunDisplay
 from pipelines.progress import Progress
 
 

@@ -114,7 +114,7 @@ def test_describing_and_explaining_are_queries_too(sql):
 
 
 def test_a_reader_that_stops_reading_causes_no_traceback(released):
-    command = [sys.executable, "-c", "from pipelines.cli import main; main()", "sql", "from range(200000)"]
+    command = [sys.executable, "-c", "from pipelines.cli.commands import main; main()", "sql", "from range(200000)"]
     process = subprocess.Popen(
         [*command, "--format", "csv", "--warehouse", str(released)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

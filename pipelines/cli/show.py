@@ -11,9 +11,9 @@ from typing import Any
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from pipelines import show_tables as tables
-from pipelines.cli_options import Format, RunFormat, Topic
-from pipelines.formats import json_value, output_console, write_rows
+from pipelines.cli import tables
+from pipelines.cli.options import Format, RunFormat, Topic
+from pipelines.cli.formats import json_value, output_console, write_rows
 from warehouse.connection import Connection, Warehouse
 from warehouse.contracts import (
     CHECK_RESULTS,

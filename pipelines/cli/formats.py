@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.cli_options import Format
+from pipelines.cli.options import Format
 
 PLAIN_WIDTH = 100  # where the output is no terminal
 MOST_TABLE_ROWS = 1_000

@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.formats import safe
+from pipelines.cli.formats import safe
 from warehouse.release import Release
 
 Row = Mapping[str, Any]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.cli_options import (
+from pipelines.cli.options import (
     EXIT_CODES,
     Format,
     FormatOption,
@@ -126,7 +126,7 @@ def run(
         raise typer.BadParameter("--from and --to belong together; for one day give --date")
     if first_day and last_day and first_day > last_day:
         raise typer.BadParameter(f"--from {first_day} lies after --to {last_day}; swap them")
-    from pipelines.console import run_display
+    from pipelines.cli.console import run_display
     from pipelines.policy import load_policy
     from pipelines.settings import SettingsError, load_settings, prepare_process_environment
 
@@ -151,7 +151,7 @@ def run(
         typer.echo(outcome.message, err=True)
     if outcome.exit_code:
         raise typer.Exit(outcome.exit_code)
-    from pipelines.show import show_run
+    from pipelines.cli.show import show_run
     from warehouse.connection import Warehouse
 
     files = Warehouse(settings.warehouse_dir)
@@ -179,7 +179,7 @@ def show(
 
     Only the release is read, so this works while a run is going on.
     """
-    from pipelines import show as showing
+    from pipelines.cli import show as showing
 
     showing.show(_files(warehouse), topic, day, form)
 
@@ -200,7 +200,7 @@ def sql(
 
     It can change nothing, and reaches no other file and no network.
     """
-    from pipelines.show import run_sql
+    from pipelines.cli.show import run_sql
 
     # DuckDB does not notice ctrl-c in some long joins; a reader has nothing to put in order before it ends.
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -230,7 +230,7 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 0,
 ) -> None:
     """Serve the local exchange alone, in Binance's and Bybit's wire formats, until ctrl-c."""
-    from pipelines.exchange_greeting import greeting
+    from pipelines.cli.exchange_greeting import greeting
     from pipelines.local_exchange.command import run as serve_market
 
     with greeting():
@@ -243,7 +243,7 @@ def doctor(warehouse: WarehouseOption = None, form: RunFormatOption = RunFormat.
 
     Versions, paths, settings, policy, release, write lock; with the source live whether the exchanges answer.
     """
-    from pipelines.doctor import examine, write_findings
+    from pipelines.cli.doctor import examine, write_findings
 
     found = examine(warehouse)
     write_findings(found, form)
@@ -267,7 +267,7 @@ def rollback(
 
     files = _files(warehouse)
     if only_list:
-        from pipelines.show import show_releases
+        from pipelines.cli.show import show_releases
 
         show_releases(releases.list_releases(files))
         return
@@ -283,7 +283,7 @@ def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 3000,
 ) -> None:
     """Serve Dagster's web interface and its daemon (schedules, sensors) until ctrl-c."""
-    from pipelines.ui import serve as serve_interface
+    from pipelines.cli.ui import serve as serve_interface
 
     raise typer.Exit(serve_interface(host, port))
 

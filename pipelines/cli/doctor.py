@@ -14,9 +14,9 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.cli_options import RunFormat
+from pipelines.cli.options import RunFormat
 from pipelines.clock import from_milliseconds, last_decidable_day, utc_now
-from pipelines.formats import json_value, output_console, safe
+from pipelines.cli.formats import json_value, output_console, safe
 from pipelines.policy import PolicyError, load_policy
 from pipelines.settings import (
     PROJECT_ROOT,
@@ -153,7 +153,7 @@ def _policy(found: Findings, settings: Settings) -> None:
 
 
 def _release(found: Findings, warehouse: Warehouse) -> None:
-    from pipelines.show import release_info
+    from pipelines.cli.show import release_info
     from warehouse.release import current_release
 
     try:

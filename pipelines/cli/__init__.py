@@ -1,0 +1,1 @@
+"""The command line `rotation`: one module per thing it shows, `commands` has them all."""
