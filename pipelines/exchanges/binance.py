@@ -11,6 +11,7 @@ from pipelines.exchanges import capabilities, port
 from pipelines.exchanges.client import count_requests
 from pipelines.exchanges.errors import ExchangeFailure
 from pipelines.exchanges.parse import DAY_MS, HOUR_MS, Shape
+from pipelines.exchanges.retries import Caller
 from pipelines.exchanges.wire import Ask, Market, Request, WireAdapter
 
 _PRICES: dict[str, int | str] = {"open": 1, "high": 2, "low": 3, "close": 4}
@@ -43,7 +44,7 @@ class Binance(WireAdapter):
     funding_order = "oldest_first"
     open_interest_order = "either"
 
-    def __init__(self, client: Any, caller: Any) -> None:
+    def __init__(self, client: Any, caller: Caller) -> None:
         super().__init__(client, caller)
         self._keeps_old_open_interest = True  # until it refuses; a server that replays history may have it all
 

@@ -21,6 +21,8 @@ HOUR_MS, MINUTE_MS, DAY_MS = MILLISECONDS["h"], MILLISECONDS["m"], MILLISECONDS[
 RULE_UNREADABLE = "row_readable"
 _MICROSECONDS_ABOVE = 10**14  # as milliseconds this would be the year 5138: the exchange has switched its unit
 
+_NOT_A_ROW = (TypeError, KeyError, IndexError, AttributeError, OverflowError, ValueError)
+
 
 class UnreadableReply(Exception):
     """The reply as a whole is not what the endpoint gives (HTML, an error text, a lone null)."""
@@ -98,20 +100,10 @@ def _read(rows: list[Any], shape: Shape) -> pl.DataFrame | None:
         columns = _cells(rows, required, shape)
         times = _integers(columns[0])
         values = [_floats(column) for column in columns[1:]]
-    except (
-        TypeError,
-        KeyError,
-        IndexError,
-        AttributeError,
-        OverflowError,
-        ValueError,
-        pl.exceptions.PolarsError,
-    ):
+    except (*_NOT_A_ROW, pl.exceptions.PolarsError):
         return None
-    known, optional = (
-        values[: len(shape.required)],
-        [_finite(column) for column in values[len(shape.required) :]],
-    )
+    known = values[: len(shape.required)]
+    optional = [_finite(column) for column in values[len(shape.required) :]]
     if times.null_count() or not all(_is_finite(column) for column in known):
         return None
     if shape.needs_any and reduce(and_, (column.is_null() for column in optional)).any():

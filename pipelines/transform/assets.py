@@ -31,7 +31,9 @@ class ModelNames(DagsterDbtTranslator):
         return ["team:data"]
 
 
-@dbt_assets(name="marts", manifest=manifest_path(), dagster_dbt_translator=ModelNames(), exclude="resource_type:unit_test")
+@dbt_assets(
+    name="marts", manifest=manifest_path(), dagster_dbt_translator=ModelNames(), exclude="resource_type:unit_test"
+)
 def dbt_models(
     context: dg.AssetExecutionContext, settings: RunSettings, warehouse: PipelineWarehouse
 ) -> Iterator[Any]:
@@ -43,9 +45,7 @@ def dbt_models(
     give_dbt(warehouse.files.build_path)
     _, last_day = partition_days(context)
     arguments = build_arguments(settings.load_policy(), last_day)
-    done = 0
-    for event in dbt.cli(arguments, context=context).stream():
-        done += 1
+    for done, event in enumerate(dbt.cli(arguments, context=context).stream(), start=1):
         report("marts", "dbt build", done)
         yield event
 

@@ -1,4 +1,4 @@
-"""Recorded markets decided for real, from the exchange's wire format to the release: every day, once, and the same again."""
+"""Recorded markets decided for real, from the wire format to the release: every day, once, and the same again."""
 
 from datetime import date, timedelta
 

@@ -55,3 +55,7 @@ def test_the_bounds_in_the_words_come_from_the_policy():
     text = explain_money("S.", 100, 90, ["TURNOVER_CAP", "TILT_CAP"], policy)
     assert "turnover cap of 12.5% of the sleeve" in text
     assert "bounded by 200% of its strategic weight" in text
+
+
+def test_no_words_speak_of_inflows():
+    assert not any("inflow" in words for words in _CODES.values())
