@@ -46,7 +46,7 @@ def spreads(*rows):
 
 def test_a_signal_row_has_the_contract_s_columns_and_types(mart, policy):
     signals = build_signals(mart((DAYS[0], "DEFI", {})), NO_SPREADS, policy, DAYS[0], DAYS[0])
-    assert signals.columns == list(SECTOR_SIGNALS.columns)
+    assert [*signals.columns, "decided_at"] == list(SECTOR_SIGNALS.columns)
     assert dict(signals.schema) == SIGNAL_SCHEMA
     assert signals.height == 1
 
