@@ -196,8 +196,7 @@ def _pair_sql(p: Parameters, one: str, other: str, column: str) -> str:
     side = f"select * from raw.futures_ohlcv where {_this_run(p)} and {_recent(p, 'opened_at')} and price_type ="
     # a corrected price must not go on failing: only the newest revision of each candle is compared
     newest = (
-        "qualify row_number() over "
-        "(partition by exchange, symbol, timeframe, opened_at order by ingested_at desc) = 1"
+        "qualify row_number() over (partition by exchange, symbol, timeframe, opened_at order by ingested_at desc) = 1"
     )
     return f"""
         select exchange, symbol, timeframe, opened_at, abs(a.close / b.close - 1) as {column}

@@ -145,8 +145,8 @@ def _row_counts(p: Parameters) -> Question:
             Check(
                 "rows_kept_frac",
                 "A mart has lost more than one row in a hundred since the current release: history has gone missing.",
-                "Compare row_counts in quality.release_log to find out what was removed. If it was meant (an asset or a "
-                "sector taken off the list), run once with ROTATION_PUBLISH__ACCEPT_FEWER_ROWS=true.",
+                "Compare row_counts in quality.release_log to find out what was removed. If it was meant (an asset or "
+                "a sector taken off the list), run once with ROTATION_PUBLISH__ACCEPT_FEWER_ROWS=true.",
                 minimum=0.99,
             ),
         ),

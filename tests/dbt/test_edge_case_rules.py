@@ -89,6 +89,13 @@ def _jumps(history: RawHistory) -> None:
                 history.candle(exchange, f"{asset}/USDT:USDT", day, 1.0)
                 if q is not None:
                     history.open_interest(exchange, f"{asset}/USDT:USDT", day + timedelta(days=1), q)
+    for symbol, coins in (("TWICE/USDT:USDT", [10, 30]), ("TWICE/USDC:USDC", [5])):
+        for day, q in zip(DAYS, coins, strict=False):
+            history.candle("a", symbol, day, 1.0)
+            history.open_interest("a", symbol, day + timedelta(days=1), q)
+    for day in DAYS[:2]:
+        history.candle("b", "TWICE/USDT:USDT", day, 1.0)
+        history.open_interest("b", "TWICE/USDT:USDT", day + timedelta(days=1), 100)
 
 
 def _silence(history: RawHistory) -> None:
@@ -197,6 +204,7 @@ def test_two_exchanges_that_disagree_are_both_kept(assets: Any) -> None:
         ("SAWTOOTH", [110, 100, 130, 100, 130]),  # dropped, kept, dropped, kept: each depends on the day before
         ("ALL", [110, 145, 145, 145]),  # the other exchange moved by 15%: it is the market
         ("ALONE", [10, 30, 30, 30]),
+        ("TWICE", [115, 100]),  # 15 to 35 coins: what another contract of the exchange would carry goes, too
     ],
 )
 def test_jump_of_open_interest_on_one_exchange_is_not_believed(assets: Any, asset: str, coins: list[float]) -> None:
