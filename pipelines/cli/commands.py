@@ -189,10 +189,14 @@ def show(
         'rotation sql "show all tables"',
         'rotation sql "from marts.sector_funding_daily order by date desc limit 9"',
         'rotation sql "from portfolio.decisions" --format json',
+        "rotation sql --file warehouse/queries/tonight.sql",
     )
 )
 def sql(
-    query: Annotated[str, typer.Argument(help="One query; several statements are refused.")],
+    query: Annotated[str | None, typer.Argument(help="One query; several statements are refused.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", exists=True, dir_okay=False, help="A file with the query instead.")
+    ] = None,
     form: FormatOption = Format.TABLE,
     warehouse: WarehouseOption = None,
 ) -> None:
@@ -202,10 +206,13 @@ def sql(
     """
     from pipelines.cli.show import run_sql
 
+    if (query is None) == (file is None):
+        raise typer.BadParameter("give a query, or --file with one")
+    text = file.read_text(encoding="utf-8") if file else str(query)
     # DuckDB does not notice ctrl-c in some long joins; a reader has nothing to put in order before it ends.
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
-        run_sql(_files(warehouse), query, form)
+        run_sql(_files(warehouse), text, form)
     finally:
         signal.signal(signal.SIGINT, before)
 

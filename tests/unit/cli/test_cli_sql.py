@@ -124,3 +124,12 @@ def test_a_reader_that_stops_reading_causes_no_traceback(released):
     assert "Traceback" not in process.stderr.read()
     process.stderr.close()
     process.wait(30)
+
+
+def test_a_query_can_come_from_a_file_and_exactly_one_query_is_wanted(rotation, released, tmp_path):
+    path = tmp_path / "one.sql"
+    path.write_text("-- a comment first\nselect 1 as one;\n")
+    given = ("--warehouse", released)
+    assert json.loads(rotation("sql", "--file", path, "--format", "json", *given).out) == [{"one": 1}]
+    assert rotation("sql", *given).code == 2
+    assert rotation("sql", "select 1", "--file", path, *given).code == 2

@@ -146,11 +146,14 @@ def test_every_make_target_that_is_named_exists(page):
     assert set(re.findall(r"^make (\w+)", code, re.MULTILINE)) <= targets
 
 
+QUERIES = ROOT / "warehouse" / "queries"
+
+
 def _queries() -> list[tuple[str, str]]:
     found = [(page, _arguments(line)[1]) for page, line in _command_lines() if line.startswith("sql ") and '"' in line]
     for page in PAGES:
         found += [(_name(page), sql) for sql in _fences(page.read_text(encoding="utf-8"), "sql")]
-    return found
+    return found + [(path.name, path.read_text(encoding="utf-8")) for path in QUERIES.glob("*.sql")]
 
 
 @pytest.fixture(scope="module")
