@@ -1,4 +1,8 @@
-{#- Daily models keep what they computed and redo only the instrument-days that a load touched. -#}
+{#- What a night may keep of the nights before.
+
+    The daily models redo the instrument-days that new raw rows touch; the models after them redo every day from the
+    first one that changed. Both keep in each row what it was made from, and rebuild themselves when that is not enough
+    to go on with. -#}
 
 {#- Condition on a raw row: this build may know it. -#}
 {% macro is_known() -%}
@@ -19,7 +23,7 @@
   row_number() over (partition by {{ key | join(', ') }} order by ingested_at desc) = 1
 {%- endmacro %}
 
-{#- Condition on `stg_arrivals`: rows of the dataset that came in after the model was last built. -#}
+{#- Condition on `stg_arrivals`: rows of the dataset that came in after what the model has read. -#}
 {% macro is_new(dataset) -%}
   dataset = '{{ dataset }}' and ingested_at > (select max(known.loaded_until_at) from {{ this }} as known)
 {%- endmacro %}
@@ -68,20 +72,84 @@
   {%- endif -%}
 {%- endmacro %}
 
-{#- Columns that every row of an incremental model keeps: what the build had read of the dataset, and its rules. -#}
-{% macro made_from(dataset) -%}
-  (select max(ingested_at) from {{ ref('stg_arrivals') }} where dataset = '{{ dataset }}') as loaded_until_at,
-  (select count(*) from {{ ref('stg_arrivals') }} where dataset = '{{ dataset }}') as loaded_rows,
+{#- None when the model is built anew; else the first day to redo, as text: a daily model has written it since this one
+    was built, or it comes after the model's last day. -#}
+{% macro first_changed_day() -%}
+  {%- if execute and is_incremental() -%}
+    {%- set daily = [] -%}
+    {%- for name in ['int_candle_daily', 'int_basis_daily', 'int_funding_daily', 'int_open_interest_daily'] -%}
+      {%- do daily.append('select date, loaded_rows from ' ~ ref(name)) -%}
+    {%- endfor -%}
+    {%- set found = run_query(
+      'select least(min(changed.date), (select ' ~ plus_days('max(date)', 1) ~ ' from ' ~ this ~ ')) from ('
+      ~ daily | join(' union all ') ~ ') as changed where changed.loaded_rows > (select max(loaded_rows) from '
+      ~ this ~ ')'
+    ) -%}
+    {{- return(found.rows[0][0]) -}}
+  {%- endif -%}
+  {{- return(none) -}}
+{%- endmacro %}
+
+{#- A relation's rows from some days before the first changed day on. -#}
+{% macro from_day(relation, since, days_before=0) -%}
+  {%- if since is none -%}
+    {{ relation }}
+  {%- else -%}
+    (select * from {{ relation }} where date >= {{ plus_days("cast('" ~ since ~ "' as date)", -days_before) }})
+  {%- endif -%}
+{%- endmacro %}
+
+{#- For a hook before the model is built: makes room for the days that it redoes, and forgets those after the calendar,
+    which an earlier `as_of_date` has shortened. -#}
+{% macro forget_changed_days() -%}
+  {%- set since = first_changed_day() -%}
+  {%- if since is not none -%}
+    delete from {{ this }} where date >= cast('{{ since }}' as date)
+    or date > (select max(calendar.date) from {{ ref('int_calendar') }} as calendar)
+  {%- endif -%}
+{%- endmacro %}
+
+{#- Columns that every row of an incremental model keeps: what had been read when it was made, and under which rules. -#}
+{% macro made_from() -%}
+  (select max(ingested_at) from {{ ref('stg_arrivals') }}) as loaded_until_at,
+  (select count(*) from {{ ref('stg_arrivals') }}) as loaded_rows,
   '{{ rules_fingerprint() }}' as rules_fingerprint
 {%- endmacro %}
 
-{#- What the rows of an incremental model were computed under: its own SQL and the variables that it rests on. -#}
+{#- Variables whose change rebuilds the incremental models: all but the last day. -#}
+{% macro rule_variables() -%}
+  {{- return([
+    'known_at', 'decide_at', 'windows_baseline', 'windows_min_frac', 'windows_funding_mean', 'windows_oi_change',
+    'windows_momentum', 'windows_spread', 'windows_peak', 'windows_funding_vol', 'windows_vol_recent',
+    'windows_vol_prior', 'leaders_k', 'leaders_min_perp_age_days', 'leaders_oi_weight_cap', 'leaders_median_days',
+    'leaders_median_min', 'metrics_funding_z_floor_bps', 'metrics_oi_z_floor', 'metrics_spread_z_floor',
+    'metrics_funding_min_hours', 'metrics_flip_level_bps', 'metrics_dte_min', 'metrics_dte_max', 'metrics_dte_gap',
+    'metrics_intervals', 'metrics_volume_min_hours', 'metrics_round_decimals', 'data_stale_exchange_hours',
+    'data_oi_jump', 'data_oi_jump_others', 'data_price_jump', 'data_dropped_share', 'data_oi_carry_days',
+    'data_oi_window_min', 'health_coverage', 'health_fresh_hours', 'calendar_front', 'calendar_excess'
+  ]) -}}
+{%- endmacro %}
+
+{#- Everything but raw rows that an incremental model's rows rest on: the policy, all models and seeds, and, after the
+    daily models, the terms of the instruments. -#}
 {% macro rules_fingerprint() -%}
   {%- if execute -%}
-    {%- set rules = namespace(text=model.raw_code) -%}
-    {%- for name in ['known_at', 'decide_at', 'metrics_intervals', 'data_oi_window_min'] -%}
-      {%- set rules.text = rules.text ~ '|' ~ name ~ '=' ~ var(name) -%}
+    {%- set rules = namespace(text='') -%}
+    {%- for name in rule_variables() -%}
+      {%- set rules.text = rules.text ~ name ~ '=' ~ var(name) ~ '|' -%}
     {%- endfor -%}
+    {%- for node in graph.nodes.values() | sort(attribute='unique_id') -%}
+      {%- if node.resource_type in ['model', 'seed'] -%}
+        {%- set rules.text = rules.text ~ node.checksum.checksum -%}
+      {%- endif -%}
+    {%- endfor -%}
+    {%- if 'stg_instruments' in config.get('meta', {}).get('rests_on', []) -%}
+      {%- set found = run_query('select ' ~ digest([
+        'exchange', 'symbol', 'market_type', 'base', 'quote', 'is_linear', 'contract_size', 'contract_multiplier',
+        'expiry_at'
+      ]) ~ ' from ' ~ ref('stg_instruments')) -%}
+      {%- set rules.text = rules.text ~ found.rows[0][0] -%}
+    {%- endif -%}
     {{- local_md5(rules.text) -}}
   {%- endif -%}
 {%- endmacro %}
@@ -99,8 +167,7 @@
         "with kept as ( select max(loaded_until_at) as until_at, max(loaded_rows) as loaded_rows, count(case when"
         ~ " rules_fingerprint <> '" ~ rules_fingerprint() ~ "' then 1 end) as other_rules from " ~ existing ~ ")"
         ~ " select kept.other_rules = 0 and kept.loaded_rows = (select count(*) from " ~ ref('stg_arrivals')
-        ~ " where dataset = '" ~ config.get('meta')['dataset'] ~ "' and ingested_at <= (select until_at from kept))"
-        ~ " from kept"
+        ~ " where ingested_at <= (select until_at from kept)) from kept"
       ) %}
       {% set wanted = not found.rows[0][0] %}
     {% endif %}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from warehouse.contracts import RAW, Table
+from warehouse.contracts import PORTFOLIO, QUALITY, RAW, Table
 
 PROJECT = Path(__file__).parents[2]
 SECTIONS = dict(
@@ -30,3 +30,8 @@ def test_raw_table_is_documented_column_by_column(table: Table) -> None:
     told_once = LINEAGE if "pit_quality" in table.columns else []
     expected = {name: kind.lower() for name, kind in table.columns.items() if name not in told_once}
     assert _columns(f"raw.{table.name}") == expected
+
+
+@pytest.mark.parametrize("table", [*PORTFOLIO, *QUALITY], ids=lambda table: table.name)
+def test_portfolio_and_quality_table_is_documented_column_by_column(table: Table) -> None:
+    assert _columns(table.qualified_name) == {name: kind.lower() for name, kind in table.columns.items()}

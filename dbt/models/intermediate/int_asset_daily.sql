@@ -1,3 +1,12 @@
+{{ config(
+  materialized='incremental', incremental_strategy='append', pre_hook='{{ forget_changed_days() }}',
+  meta={'rests_on': ['stg_instruments']}
+) }}
+{%- set since = first_changed_day() %}
+{#- The longest windows below, and the days that their first day looks back in turn. -#}
+{%- set longest = [var('leaders_median_days'), var('windows_vol_recent') + var('windows_vol_prior'), 30] | max %}
+{%- set days_before = longest + var('windows_vol_recent') %}
+
 with perpetuals as (
   select
     *,
@@ -8,7 +17,7 @@ with perpetuals as (
     case
       when count(volume_usd) over recent >= {{ needed(var('windows_vol_recent')) }} then avg(volume_usd) over recent
     end as recent_volume_usd
-  from {{ ref('int_instrument_daily') }}
+  from {{ from_day(ref('int_instrument_daily'), since, days_before) }} as instruments
   where market_type = 'perpetual'
   window
     by_day as (partition by exchange, symbol order by date),
@@ -85,7 +94,7 @@ spot_days as (
     asset,
     {{ median('close_usd') }} as spot_close_usd,
     {{ exact_sum('volume_usd') }} as spot_volume_usd
-  from {{ ref('int_instrument_daily') }}
+  from {{ from_day(ref('int_instrument_daily'), since, days_before) }} as instruments
   where market_type = 'spot'
   group by date, asset
 ),
@@ -94,7 +103,8 @@ assets as (
   select
     asset,
     min(date) as first_date
-  from perpetual_days
+  from {{ ref('int_instrument_daily') }}
+  where market_type = 'perpetual'
   group by asset
 ),
 
@@ -104,7 +114,7 @@ days as (
     calendar.date,
     assets.asset
   from assets
-  inner join {{ ref('int_calendar') }} as calendar
+  inner join {{ from_day(ref('int_calendar'), since, longest) }} as calendar
     on assets.first_date <= calendar.date
 ),
 
@@ -151,7 +161,7 @@ joined as (
       and days.date >= membership.valid_from
       and (days.date < membership.valid_to or membership.valid_to is null)
 )
-
+@@TAIL@@
 select
   date,
   asset,
@@ -186,9 +196,9 @@ select
   max(last_closed_at) over history as last_closed_at,
   max(last_settled_at) over history as last_settled_at,
   max(last_observed_at) over history as last_observed_at
-from joined
-window
-  history as (partition by asset order by date),
+  from joined
+  window
+    history as (partition by asset order by date rows between 29 preceding and current row),
   ranking as (
     partition by asset order by date rows between {{ var('leaders_median_days') - 1 }} preceding and current row
   )

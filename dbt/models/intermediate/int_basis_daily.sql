@@ -1,6 +1,5 @@
 {{ config(
-  materialized='incremental', incremental_strategy='delete+insert', unique_key=['exchange', 'symbol', 'date'],
-  meta={'dataset': 'marks'}
+  materialized='incremental', incremental_strategy='delete+insert', unique_key=['exchange', 'symbol', 'date']
 ) }}
 {%- set since = first_new_day('marks') %}
 
@@ -61,7 +60,7 @@ select
   date,
   timeframe,
   basis_sum / pair_count as mark_index_basis_frac,
-  {{ made_from('marks') }}
+  {{ made_from() }}
 from timed
 where candle_hours <= 24
 qualify row_number() over (

@@ -1,6 +1,5 @@
 {{ config(
-  materialized='incremental', incremental_strategy='delete+insert', unique_key=['exchange', 'symbol', 'date'],
-  meta={'dataset': 'candles'}
+  materialized='incremental', incremental_strategy='delete+insert', unique_key=['exchange', 'symbol', 'date']
 ) }}
 {%- set since = first_new_day('candles') %}
 
@@ -68,7 +67,7 @@ select
   case when last_closed_at = {{ plus_days('date', 1) }} and last_close_usd > 0 then last_close_usd end as close_usd,
   volume_usd,
   last_closed_at,
-  {{ made_from('candles') }}
+  {{ made_from() }}
 from closing
 -- A candle that ends beyond midnight (a week, a day that opens at 08:00) cannot tell a UTC day.
 where last_closed_at <= {{ plus_days('date', 1) }}

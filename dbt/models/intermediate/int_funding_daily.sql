@@ -1,6 +1,5 @@
 {{ config(
-  materialized='incremental', incremental_strategy='delete+insert', unique_key=['exchange', 'symbol', 'date'],
-  meta={'dataset': 'funding'}
+  materialized='incremental', incremental_strategy='delete+insert', unique_key=['exchange', 'symbol', 'date']
 ) }}
 {%- set since = first_new_day('funding') %}
 
@@ -34,7 +33,7 @@ select
   {{ exact_sum('case when hours is not null then funding_rate end', 18) }} as rate_sum,
   sum(case when funding_rate is not null then hours end) as hours_sum,
   max(settled_at) as last_settled_at,
-  {{ made_from('funding') }}
+  {{ made_from() }}
 from timed
 -- A new settlement also changes the gap to the next one, which may belong to the next day.
 where {{ is_touched('funding', 'date', since, [0, 1]) }}

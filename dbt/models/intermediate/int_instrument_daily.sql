@@ -1,9 +1,31 @@
+{{ config(
+  materialized='incremental', incremental_strategy='append', pre_hook='{{ forget_changed_days() }}',
+  meta={'rests_on': ['stg_instruments']}
+) }}
+{%- set since = first_changed_day() %}
+
 with judged as (
   select
-    observed.*,
+    observed.date,
+    observed.exchange,
+    observed.symbol,
+    observed.asset,
+    observed.market_type,
+    observed.expiry_at,
+    observed.is_price_departed,
+    observed.close_usd,
+    observed.price_usd,
+    observed.asset_close_usd,
+    observed.volume_usd,
+    observed.funding_8h_bps,
+    observed.mark_index_basis_frac,
+    observed.observed_base,
+    observed.last_closed_at,
+    observed.last_settled_at,
+    observed.last_observed_at,
     observed.is_price_departed or observed.is_outdated as is_dropped,
     jumps.date is not null as is_jump
-  from {{ ref('int_instrument_observed') }} as observed
+  from {{ from_day(ref('int_instrument_observed'), since, 1) }} as observed
   left join {{ ref('int_open_interest_jumps') }} as jumps
     on
       observed.date = jumps.date
@@ -56,5 +78,9 @@ select
   end as open_interest_dropped_usd,
   last_closed_at,
   last_settled_at,
-  last_observed_at
+  last_observed_at,
+  {{ made_from() }}
 from followed
+{%- if since is not none %}
+where date >= cast('{{ since }}' as date)
+{%- endif %}

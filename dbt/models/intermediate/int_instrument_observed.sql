@@ -1,9 +1,15 @@
+{{ config(
+  materialized='incremental', incremental_strategy='append', pre_hook='{{ forget_changed_days() }}',
+  meta={'rests_on': ['stg_instruments']}
+) }}
+{%- set since = first_changed_day() %}
+
 with carrying_days as (
   select
     exchange,
     symbol,
     {{ plus_days('date', 1) }} as date
-  from {{ ref('int_open_interest_daily') }}
+  from {{ from_day(ref('int_open_interest_daily'), since, 1) }} as oi
 ),
 
 -- Every instrument-day with any data, and the day after an observation, on which it may be carried.
@@ -25,11 +31,11 @@ days as (
     candle.last_closed_at,
     funding.last_settled_at,
     oi.last_observed_at
-  from {{ ref('int_candle_daily') }} as candle
-  full outer join {{ ref('int_funding_daily') }} as funding using (exchange, symbol, date)
-  full outer join {{ ref('int_open_interest_daily') }} as oi using (exchange, symbol, date)
+  from {{ from_day(ref('int_candle_daily'), since) }} as candle
+  full outer join {{ from_day(ref('int_funding_daily'), since) }} as funding using (exchange, symbol, date)
+  full outer join {{ from_day(ref('int_open_interest_daily'), since) }} as oi using (exchange, symbol, date)
   full outer join carrying_days using (exchange, symbol, date)
-  full outer join {{ ref('int_basis_daily') }} as basis using (exchange, symbol, date)
+  full outer join {{ from_day(ref('int_basis_daily'), since) }} as basis using (exchange, symbol, date)
 ),
 
 -- A symbol that no exchange lists any more still says what it is: BASE/QUOTE:SETTLE-EXPIRY.
@@ -212,5 +218,6 @@ select
   case when coins > 0 then coins end as observed_base,
   last_closed_at,
   last_settled_at,
-  last_observed_at
+  last_observed_at,
+  {{ made_from() }}
 from counted

@@ -1,6 +1,5 @@
 {{ config(
-  materialized='incremental', incremental_strategy='delete+insert', unique_key=['exchange', 'symbol', 'date'],
-  meta={'dataset': 'open_interest'}
+  materialized='incremental', incremental_strategy='delete+insert', unique_key=['exchange', 'symbol', 'date']
 ) }}
 {%- set since = first_new_day('open_interest') %}
 {%- set window_start, window_end = var('data_oi_window_min') %}
@@ -52,6 +51,6 @@ select
   {{ value_at_min('open_interest_usd', 'rank') }} as open_interest_usd,
   {{ value_at_min('observed_at', 'rank') }} as observed_at,
   max(observed_at) as last_observed_at,
-  {{ made_from('open_interest') }}
+  {{ made_from() }}
 from ranked
 group by exchange, symbol, date
