@@ -52,9 +52,7 @@ class Allocation:
     shorts: Weights = field(default_factory=dict)
 
 
-def allocate(
-    sectors: Mapping[str, Standing], cash: Fraction, policy: Policy, is_depegged: bool = False
-) -> Allocation:
+def allocate(sectors: Mapping[str, Standing], cash: Fraction, policy: Policy, is_depegged: bool = False) -> Allocation:
     """Target weights for one day.
 
     Args:
@@ -186,9 +184,7 @@ def _give_back(cuts: Weights, excess: Fraction, code: str, plan: Allocation) -> 
     plan.cash -= returned
 
 
-def _recentre(
-    sectors: Mapping[str, Standing], opening_cash: Fraction, plan: Allocation, policy: Policy
-) -> None:
+def _recentre(sectors: Mapping[str, Standing], opening_cash: Fraction, plan: Allocation, policy: Policy) -> None:
     """Move idle cash to quiet sectors below their strategic weight; this day's proceeds are not spent."""
     limits = policy.limits
     idle = opening_cash - limits.cash_target

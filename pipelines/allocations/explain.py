@@ -70,9 +70,7 @@ def _change(current: Decimal, target: Decimal) -> str:
     amounts = f"{_usd(current)} -> {_usd(target)}"
     if current == 0:
         return f"Bought: {amounts}."
-    return (
-        f"{'Cut' if target < current else 'Raised'} by {_share(abs(target - current), current)}: {amounts}."
-    )
+    return f"{'Cut' if target < current else 'Raised'} by {_share(abs(target - current), current)}: {amounts}."
 
 
 def _share(change: Decimal, current: Decimal) -> str:

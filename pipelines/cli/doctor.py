@@ -14,9 +14,9 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from pipelines.cli.formats import json_value, output_console, safe
 from pipelines.cli.options import RunFormat
 from pipelines.clock import from_milliseconds, last_decidable_day, utc_now
-from pipelines.cli.formats import json_value, output_console, safe
 from pipelines.policy import PolicyError, load_policy
 from pipelines.settings import (
     PROJECT_ROOT,

@@ -12,8 +12,8 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from pipelines.cli import tables
-from pipelines.cli.options import Format, RunFormat, Topic
 from pipelines.cli.formats import json_value, output_console, write_rows
+from pipelines.cli.options import Format, RunFormat, Topic
 from warehouse.connection import Connection, Warehouse
 from warehouse.contracts import (
     CHECK_RESULTS,

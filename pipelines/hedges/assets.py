@@ -65,9 +65,7 @@ def hedges(
     )
 
 
-def _decide(
-    connection: Connection, policy: Policy, first_day: date, last_day: date
-) -> tuple[Rows, Rows, list[str]]:
+def _decide(connection: Connection, policy: Policy, first_day: date, last_day: date) -> tuple[Rows, Rows, list[str]]:
     """Rows of `portfolio.hedges` and `portfolio.hedge_scenarios`, and why a wanted hedge did not open."""
     book = inputs.read_book(connection, first_day, policy)
     symbols = {asset: (policy.hedge.exchange, inputs.hedge_symbol(asset)) for asset in policy.hedge.assets}

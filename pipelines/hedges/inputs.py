@@ -146,9 +146,7 @@ def read_leader_weights(
     return weights
 
 
-def read_instrument(
-    connection: Connection, exchange: str, symbol: str, first_day: date, last_day: date
-) -> Instrument:
+def read_instrument(connection: Connection, exchange: str, symbol: str, first_day: date, last_day: date) -> Instrument:
     """One instrument with all that the days need; unknown parts are None or empty."""
     name = {"exchange": exchange, "symbol": symbol}
     listed = read(connection, _INSTRUMENT, name).to_dicts()

@@ -297,9 +297,7 @@ def _row(
         "hedge_ratio_frac": offset,
         "offset_frac": offset,
         "ratio_for_80pct_offset_frac": policy.scenarios.wanted_offset,
-        "liquidation_move_frac": (
-            float(liquidation_move(position, _mark(market), policy)) if is_priced else None
-        ),
+        "liquidation_move_frac": (float(liquidation_move(position, _mark(market), policy)) if is_priced else None),
         "status": status,
         "reason": reason,
     }

@@ -30,18 +30,14 @@ def _instant(value: str) -> datetime:
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
-        raise typer.BadParameter(
-            f"{value!r} is not an ISO date or time, for example 2024-12-31T00:00:00"
-        ) from None
+        raise typer.BadParameter(f"{value!r} is not an ISO date or time, for example 2024-12-31T00:00:00") from None
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
 @app.command()
 def serve(
     source: Annotated[Source, typer.Option(help="Where the market is from.")] = Source.SIMULATED,
-    data: Annotated[
-        Path | None, typer.Option(help="Folder of recorded data, with --source recorded.")
-    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of recorded data, with --source recorded.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the simulated market.")] = 0,
     now: Annotated[
         datetime | None,

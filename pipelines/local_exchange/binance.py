@@ -89,9 +89,7 @@ class Binance:
             "openInterest": self._open_interest,
         }
         for name, price in _PRICES.items():
-            self._contract_calls[name] = lambda segment, query, price=price: self._price_klines(
-                segment, query, price
-            )
+            self._contract_calls[name] = lambda segment, query, price=price: self._price_klines(segment, query, price)
 
     def answer(self, host: str, path: str, query: Query) -> Reply:
         """Answer one GET; a refusal comes as Binance's `{"code", "msg"}` with its HTTP status."""
@@ -118,16 +116,13 @@ class Binance:
         if query.get("symbol"):
             return [self._listing(segment, query)]
         now_ms = self._market.now_ms
-        return [
-            listing for listing in self._listings[segment].values() if instruments.is_trading(listing, now_ms)
-        ]
+        return [listing for listing in self._listings[segment].values() if instruments.is_trading(listing, now_ms)]
 
     def _exchange_info(self, segment: str, query: Query) -> Reply:
         now_ms, listings = self._market.now_ms, self._listings[segment]
         types = instruments.contract_types(listings.values(), now_ms)
         symbols = [
-            instruments.instrument(listing, types.get(symbol, ""), now_ms)
-            for symbol, listing in listings.items()
+            instruments.instrument(listing, types.get(symbol, ""), now_ms) for symbol, listing in listings.items()
         ]
         body = {
             "timezone": "UTC",
@@ -160,9 +155,7 @@ class Binance:
         of_pair = [listing for listing in self._listings[segment].values() if binance_pair(listing) == pair]
         if not of_pair:
             raise Refused(*_INVALID_SYMBOL)
-        return self._candle_page(
-            segment, query, min(of_pair, key=lambda listing: listing.kind != "perp"), price
-        )
+        return self._candle_page(segment, query, min(of_pair, key=lambda listing: listing.kind != "perp"), price)
 
     def _window(self, segment: str, query: Query) -> tuple[str, int | None, int, int]:
         """Interval, first opening time asked for (None: the newest), last opening time, rows per page."""
@@ -194,9 +187,7 @@ class Binance:
             types = instruments.contract_types(of_pair, since_ms)
             holder = next((each for each in of_pair if types[binance_id(each)] == wanted), None)
             if holder and since_ms <= until_ms:
-                parts.append(
-                    self._market.candles("binance", holder.symbol, interval, "last", since_ms, until_ms)
-                )
+                parts.append(self._market.candles("binance", holder.symbol, interval, "last", since_ms, until_ms))
             since_ms = max(since_ms, until_ms + 1)
         return _candle_reply(_joined(parts), _page(start_ms, limit), interval, of_pair[0], "last")
 
@@ -275,14 +266,10 @@ class Binance:
         listing, names = self._open_interest_listing(segment, query)
         known = self._market.open_interest("binance", listing.symbol, since_ms, end_ms)
         at_period = known.stamped_ms % FIXED_MS[period] == 0
-        stamps, base, usd = (
-            values[at_period][-limit:] for values in (known.stamped_ms, known.base, known.usd)
-        )
+        stamps, base, usd = (values[at_period][-limit:] for values in (known.stamped_ms, known.base, known.usd))
         amount, value = (usd / listing.contract_size, base) if is_inverse(listing) else (base, usd)
         body = []
-        for stamped_ms, amount_then, value_then in zip(
-            stamps.tolist(), amount.tolist(), value.tolist(), strict=True
-        ):
+        for stamped_ms, amount_then, value_then in zip(stamps.tolist(), amount.tolist(), value.tolist(), strict=True):
             fields = {"sumOpenInterest": text(amount_then), "sumOpenInterestValue": text(value_then)}
             known_fields = {name: field for name, field in fields.items() if field is not None}
             body.append({**names, **known_fields, "timestamp": stamped_ms})

@@ -124,8 +124,6 @@ def ticker(market: Market, listing: Listing) -> dict | None:
         coins = text(day.volume_base)
         return {**row, "pair": binance_pair(listing), "volume": text(contracts), "baseVolume": coins}
     row |= {"volume": text(day.volume_base), "quoteVolume": text(day.volume_quote)}
-    if (
-        listing.kind == "spot"
-    ):  # ccxt takes a ticker without `bidQty` for a contract's; the book itself is unknown
+    if listing.kind == "spot":  # ccxt takes a ticker without `bidQty` for a contract's; the book itself is unknown
         row |= {"bidPrice": None, "bidQty": None, "askPrice": None, "askQty": None}
     return row

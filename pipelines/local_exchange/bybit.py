@@ -156,9 +156,7 @@ class Bybit:
         until_ms = self._market.now_ms if end_ms is None else end_ms
         candles = self._market.candles("bybit", listing.symbol, interval, price, max(since_ms, 0), until_ms)
         page = slice(None, limit) if start_ms is not None and end_ms is None else slice(-limit, None)
-        columns = {
-            name: getattr(candles, name)[page][::-1] for name in ("open_ms", "open", "high", "low", "close")
-        }
+        columns = {name: getattr(candles, name)[page][::-1] for name in ("open_ms", "open", "high", "low", "close")}
         template = _PRICE_ROW
         if price == "last":
             coins, quote = candles.volume_base[page][::-1], candles.volume_quote[page][::-1]
@@ -198,9 +196,7 @@ class Bybit:
         known = self._market.open_interest("bybit", listing.symbol, start_ms or 0, until_ms)
         amounts = known.usd if is_inverse(listing) else known.base
         served = (known.stamped_ms % period == 0) & ~np.isnan(amounts)
-        newest_first = zip(
-            known.stamped_ms[served][::-1].tolist(), amounts[served][::-1].tolist(), strict=True
-        )
+        newest_first = zip(known.stamped_ms[served][::-1].tolist(), amounts[served][::-1].tolist(), strict=True)
         rows = [{"openInterest": text(amount), "timestamp": str(stamped)} for stamped, amount in newest_first]
         page = rows[first : first + limit]
         following = f"first={first + limit}" if first + limit < len(rows) else ""

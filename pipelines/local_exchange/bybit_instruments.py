@@ -41,9 +41,7 @@ def instrument(listing: Listing, now_ms: int) -> dict:
         lot |= {"maxOrderQty": "100000000", "minOrderAmt": "1", "maxOrderAmt": "4000000"}
         return {**common, "innovation": "0", "marginTrading": "none", "lotSizeFilter": lot}
     inverse = is_inverse(listing)
-    step = (
-        text(listing.contract_size) if inverse else "0.00000001"
-    )  # ccxt's contract size of an inverse contract
+    step = text(listing.contract_size) if inverse else "0.00000001"  # ccxt's contract size of an inverse contract
     contract = {
         **common,
         "contractType": _CONTRACT_TYPES[listing.kind, inverse],

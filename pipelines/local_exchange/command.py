@@ -90,9 +90,7 @@ async def _serve(exchange: LocalExchange, host: str, port: int, about: dict, exi
     try:
         runner, url = await exchange.start(host, port)
     except OSError as error:
-        raise BadArguments(
-            f"{host}:{port} cannot be listened on ({error.strerror}); give another one"
-        ) from error
+        raise BadArguments(f"{host}:{port} cannot be listened on ({error.strerror}); give another one") from error
     ended = asyncio.Event()
     for signal_number in (signal.SIGINT, signal.SIGTERM):  # before the line that tells the parent to go on
         asyncio.get_running_loop().add_signal_handler(signal_number, ended.set)

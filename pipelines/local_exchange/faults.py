@@ -54,9 +54,7 @@ _ANSWERS = {
     ),
     "geo_blocked": Reply(_RESTRICTED.encode(), 451),
     "forbidden_html": Reply(_CLOUDFRONT.encode(), 403, content_type="text/html"),
-    "server_error": Reply(
-        b'{"code":-1000,"msg":"An unknown error occurred while processing the request."}', 500
-    ),
+    "server_error": Reply(b'{"code":-1000,"msg":"An unknown error occurred while processing the request."}', 500),
     "html_page": Reply(_HTML.encode(), 200, content_type="text/html"),
     "empty_body": Reply(b"", 200),
 }
@@ -180,9 +178,7 @@ def parse_faults(content: str | bytes, where: str) -> Faults:
         place = ".".join(map(str, first["loc"])) or "rule"
         raise BadFaults(f"{where}: fault rule: {place}: {first['msg']}") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise BadFaults(
-            f'{where}: expected {{"faults": [...]}} as JSON; write one object per fault'
-        ) from error
+        raise BadFaults(f'{where}: expected {{"faults": [...]}} as JSON; write one object per fault') from error
 
 
 def read_faults(path: Path) -> Faults:

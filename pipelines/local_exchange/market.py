@@ -83,9 +83,7 @@ class Market(Protocol):
         """Everything the exchange has listed so far, also what is delisted or delivered since."""
         ...
 
-    def candles(
-        self, exchange: str, symbol: str, timeframe: str, price: str, start_ms: int, end_ms: int
-    ) -> Candles:
+    def candles(self, exchange: str, symbol: str, timeframe: str, price: str, start_ms: int, end_ms: int) -> Candles:
         """Candles opened in the window; `price` is `last`, `mark` or `index`; empty for what is not known."""
         ...
 

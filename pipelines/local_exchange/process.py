@@ -89,14 +89,8 @@ class LocalExchangeProcess:
         if line and not timed_out.is_set():
             return json.loads(line)
         code = self._process.wait()
-        what = (
-            f"was not ready after {self._start_timeout_s:g} s"
-            if timed_out.is_set()
-            else f"ended with code {code}"
-        )
-        raise LocalExchangeFailed(
-            f"the local exchange {what}; its error output ends with:\n{self._error_output()}"
-        )
+        what = f"was not ready after {self._start_timeout_s:g} s" if timed_out.is_set() else f"ended with code {code}"
+        raise LocalExchangeFailed(f"the local exchange {what}; its error output ends with:\n{self._error_output()}")
 
     def _error_output(self) -> str:
         self._stderr.seek(0)

@@ -109,9 +109,7 @@ class RecordedMarket:
         """What the exchange lists: every instrument with a recorded row up to now."""
         return self._listings.get(exchange, [])
 
-    def candles(
-        self, exchange: str, symbol: str, timeframe: str, price: str, start_ms: int, end_ms: int
-    ) -> Candles:
+    def candles(self, exchange: str, symbol: str, timeframe: str, price: str, start_ms: int, end_ms: int) -> Candles:
         """Candles opened in the window, recorded at that timeframe or made from finer ones."""
         series = self._series((exchange, symbol, price), timeframe)
         rows = _between(series.open_ms, start_ms, end_ms)

@@ -50,9 +50,7 @@ class _File:
 _CANDLES_REQUIRED = ("exchange", "symbol", "ts", "timeframe", *_PRICES, "price_type")
 _FILES = {
     "spot": _File("spot_ohlcv.parquet", _CANDLE_COLUMNS, _CANDLES_REQUIRED, _CANDLE_KEY, _SPOT, "BTC/USDT"),
-    "perp": _File(
-        "perp_ohlcv.parquet", _CANDLE_COLUMNS, _CANDLES_REQUIRED, _CANDLE_KEY, _PERP, "BTC/USDT:USDT"
-    ),
+    "perp": _File("perp_ohlcv.parquet", _CANDLE_COLUMNS, _CANDLES_REQUIRED, _CANDLE_KEY, _PERP, "BTC/USDT:USDT"),
     "dated": _File(
         "dated_ohlcv.parquet",
         {**_CANDLE_COLUMNS, "expiry": _TIME},
@@ -159,12 +157,8 @@ def _read(path: Path, file: _File) -> pl.DataFrame:
     )
     for column in file.required:
         if unknown := frame[column].null_count():
-            raise BadRecording(
-                f"{path}: column `{column}` is unknown in {unknown} rows; fill it or drop the rows"
-            )
-    _check_values(
-        path, "symbol", ~pl.col("symbol").str.contains(file.symbols), f"write {file.example}", frame
-    )
+            raise BadRecording(f"{path}: column `{column}` is unknown in {unknown} rows; fill it or drop the rows")
+    _check_values(path, "symbol", ~pl.col("symbol").str.contains(file.symbols), f"write {file.example}", frame)
     if "timeframe" in file.columns:
         return _candles(path, frame)
     return _open_interest(path, frame) if "ts_semantics" in file.columns else frame
@@ -185,16 +179,12 @@ def _check_type(path: Path, column: str, kind: str, dtype: pl.DataType) -> None:
 def _check_values(path: Path, column: str, bad: pl.Expr, remedy: str, frame: pl.DataFrame) -> None:
     wrong = frame.filter(bad)
     if wrong.height:
-        raise BadRecording(
-            f"{path}: column `{column}` has {wrong[column][0]!r} (in {wrong.height} rows); {remedy}"
-        )
+        raise BadRecording(f"{path}: column `{column}` has {wrong[column][0]!r} (in {wrong.height} rows); {remedy}")
 
 
 def _candles(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
     lengths = [name for name in FIXED_MS if name not in ("3d", "1w")]  # longer ones are made of daily candles
-    _check_values(
-        path, "timeframe", ~pl.col("timeframe").is_in(lengths), f"use one of {', '.join(lengths)}", frame
-    )
+    _check_values(path, "timeframe", ~pl.col("timeframe").is_in(lengths), f"use one of {', '.join(lengths)}", frame)
     known = f"use one of {', '.join(PRICE_TYPES)}"
     _check_values(path, "price_type", ~pl.col("price_type").is_in(PRICE_TYPES), known, frame)
     length = pl.col("timeframe").replace_strict(FIXED_MS, return_dtype=pl.Int64)

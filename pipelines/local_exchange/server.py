@@ -113,9 +113,7 @@ def _json(value: dict, status: int = 200) -> web.Response:
 
 
 def _response(reply: Reply) -> web.Response:
-    return web.Response(
-        body=reply.body, status=reply.status, headers=reply.headers, content_type=reply.content_type
-    )
+    return web.Response(body=reply.body, status=reply.status, headers=reply.headers, content_type=reply.content_type)
 
 
 def _unknown_host(host: str) -> Reply:

@@ -20,12 +20,7 @@ NAMES = (*FIXED_MS, "1M")
 def open_times(instants_ms: np.ndarray, timeframe: str) -> np.ndarray:
     """Opening times (int64 ms) of the candles of `timeframe` that contain the instants."""
     if timeframe == "1M":
-        return (
-            instants_ms.astype("datetime64[ms]")
-            .astype("datetime64[M]")
-            .astype("datetime64[ms]")
-            .astype("int64")
-        )
+        return instants_ms.astype("datetime64[ms]").astype("datetime64[M]").astype("datetime64[ms]").astype("int64")
     offset = _MONDAY_MS if timeframe == "1w" else 0
     return (instants_ms - offset) // FIXED_MS[timeframe] * FIXED_MS[timeframe] + offset
 

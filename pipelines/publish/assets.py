@@ -52,9 +52,7 @@ def audit(context: dg.AssetExecutionContext, settings: RunSettings, warehouse: P
     """The gate before the release."""
     report("audit", "checking the release")
     _, last_day = partition_days(context)
-    outcome = evaluate_audit(
-        context.run_id, last_day, settings.load(), settings.load_policy(), warehouse.files
-    )
+    outcome = evaluate_audit(context.run_id, last_day, settings.load(), settings.load_policy(), warehouse.files)
     yield dg.MaterializeResult(asset_key=AUDIT_KEY, metadata={"checks": len(outcome)})
     yield from outcome
 

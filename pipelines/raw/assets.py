@@ -3,8 +3,8 @@
 import dagster as dg
 
 from pipelines.partitions import DAILY, ONE_RUN, partition_days
-from pipelines.raw.checks import TABLES, border_check_specs, evaluate_border
 from pipelines.progress import report
+from pipelines.raw.checks import TABLES, border_check_specs, evaluate_border
 from pipelines.raw.session import IngestSession
 from pipelines.resources import Exchanges, PipelineWarehouse, RunSettings
 from pipelines.settings import SUPPORTED_EXCHANGES
@@ -69,9 +69,7 @@ def _exchange_asset(exchange: str) -> dg.AssetsDefinition:
                 "requests": report.requests,
                 "rows_received": report.rows_received,
                 "rows_quarantined": report.rows_quarantined,
-                "series": {
-                    f"{dataset} {status}": n for (dataset, status), n in sorted(report.statuses.items())
-                },
+                "series": {f"{dataset} {status}": n for (dataset, status), n in sorted(report.statuses.items())},
                 "failures": report.failures,
                 "holes": [f"{symbol}: {gap.after} to {gap.before}" for symbol, gap in report.gaps],
                 **({"blocked": report.blocked} if report.blocked else {}),

@@ -122,15 +122,11 @@ class IngestSession:
     async def _gather(self, base_url: str | None, connection: Connection) -> None:
         writer = RawWriter(connection)
         loop = asyncio.get_running_loop()
-        tasks = [
-            asyncio.create_task(self._settle(name, base_url, connection, writer)) for name in self._reports
-        ]
+        tasks = [asyncio.create_task(self._settle(name, base_url, connection, writer)) for name in self._reports]
         self._stop = lambda: [loop.call_soon_threadsafe(task.cancel) for task in tasks]
         await asyncio.gather(*tasks)
 
-    async def _settle(
-        self, exchange: str, base_url: str | None, connection: Connection, writer: RawWriter
-    ) -> None:
+    async def _settle(self, exchange: str, base_url: str | None, connection: Connection, writer: RawWriter) -> None:
         future = self._reports[exchange]
         try:
             future.set_result(await self._read(exchange, base_url, connection, writer))
@@ -177,16 +173,12 @@ class IngestSession:
                 self._start,
                 self._now,
             )
-            return await ingest_exchange(
-                adapter, plan, writer, Limits(), _tell, stamp=self._stamp, clock=utc_now
-            )
+            return await ingest_exchange(adapter, plan, writer, Limits(), _tell, stamp=self._stamp, clock=utc_now)
 
     async def _unreachable(self, exchange: str, failure: ExchangeFailure, writer: RawWriter) -> IngestReport:
         """Nothing can be planned without the list of instruments; the load log says why."""
         now = utc_now()
-        log = load_log(
-            self._stamp, exchange, "instruments", "failed", started_at=now, ended_at=now, error=str(failure)
-        )
+        log = load_log(self._stamp, exchange, "instruments", "failed", started_at=now, ended_at=now, error=str(failure))
         await asyncio.to_thread(writer.write, build_batches([Load(TABLES["instruments"], log)], self._stamp))
         report = IngestReport(exchange, blocked=str(failure), failures=[str(failure)])
         report.statuses["instruments", "failed"] += 1

@@ -45,9 +45,7 @@ def read_assets(seeds: Path) -> Assets:
     names = frozenset(sectors["asset"])
     homeless = sorted(set(aliases["asset"]) - names)
     if homeless:
-        raise SeedError(
-            f"asset_symbols.csv: {', '.join(homeless)} has no sector; add it to asset_sectors.csv"
-        )
+        raise SeedError(f"asset_symbols.csv: {', '.join(homeless)} has no sector; add it to asset_sectors.csv")
     days = pl.col("valid_from", "valid_to").str.to_date(strict=False)
     return Assets(names, aliases.select("base", "asset", days))
 

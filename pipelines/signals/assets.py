@@ -3,6 +3,7 @@
 import dagster as dg
 
 from pipelines.clock import utc_now
+from pipelines.metadata import preview
 from pipelines.partitions import DAILY, ONE_RUN, partition_days
 from pipelines.progress import report
 from pipelines.resources import PipelineWarehouse, RunSettings
@@ -12,7 +13,6 @@ from pipelines.signals.inputs import (
     read_sector_spreads,
 )
 from pipelines.signals.signals import build_signals
-from pipelines.metadata import preview
 from warehouse.contracts import SECTOR_SIGNALS
 from warehouse.portfolio import replace_days
 from warehouse.released import begin_deciding

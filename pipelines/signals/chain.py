@@ -64,7 +64,5 @@ def sector_chain(days: Mapping[dt.date, SectorMetrics], rules: Rules, last_day: 
             state = NEUTRAL
         if latched_state not in DATA_STATES:
             remembered = (date, latched_state)
-        chain.append(
-            SectorDay(date, metrics, raw_state, latch, latched_state, held_days, state, previous_state)
-        )
+        chain.append(SectorDay(date, metrics, raw_state, latch, latched_state, held_days, state, previous_state))
     return chain

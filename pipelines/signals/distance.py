@@ -37,9 +37,7 @@ class _Literal:
 
 
 Alternative = tuple[_Literal, ...]  # literals that must all come true
-Targets = tuple[
-    tuple[str, float, Predicate], ...
-]  # metric, where it must go, the predicate that sends it there
+Targets = tuple[tuple[str, float, Predicate], ...]  # metric, where it must go, the predicate that sends it there
 
 
 @dataclass(frozen=True)
@@ -108,13 +106,9 @@ def distance_to_flip(metrics: SectorMetrics, state: str, latch: str | None, rule
     ]
     flips = []
     for moves in sorted(sets, key=lambda moves: _order(moves, rules.decimals))[:MAX_REPORTED]:
-        becomes = market_state(
-            {**values, **{move.metric: move.target for move in moves}}, limits, rules, latch
-        )
+        becomes = market_state({**values, **{move.metric: move.target for move in moves}}, limits, rules, latch)
         if becomes == state:
-            raise AssertionError(
-                f"the moves {moves} do not change the state {state}: a defect in the rules' logic"
-            )
+            raise AssertionError(f"the moves {moves} do not change the state {state}: a defect in the rules' logic")
         flips.append(Flip(moves, _distance(moves, rules.decimals), becomes))
     return flips
 
@@ -208,9 +202,7 @@ def _smallest(candidates: dict[tuple[str, ...], list[Targets]], values: Values) 
     return smallest
 
 
-def _is_shorter(
-    other: tuple[float, ...], ends: tuple[float, ...], names: tuple[str, ...], values: Values
-) -> bool:
+def _is_shorter(other: tuple[float, ...], ends: tuple[float, ...], names: tuple[str, ...], values: Values) -> bool:
     """Whether every end of `other` lies between the metric's value and its end in `ends`."""
     return all(
         min(values[name], end) <= other_end <= max(values[name], end)
@@ -218,8 +210,6 @@ def _is_shorter(
     )
 
 
-def _move(
-    metric: str, target: float, predicate: Predicate, values: Values, limits: Values, decimals: int
-) -> Move:
+def _move(metric: str, target: float, predicate: Predicate, values: Values, limits: Values, decimals: int) -> Move:
     slack = round(predicate.slack(values, limits), decimals)
     return Move(metric, values[metric], target, predicate.name, limits[predicate.name], slack)

@@ -84,9 +84,7 @@ _PHRASES: dict[str, str] = {
     "over.oi_chg": "new leverage: open interest {value} in {oi_change} days (limit {limit})",
     "over.stay_f": "funding {value} (limit to stay {limit})",
     "over.stay_oi_z": "open interest z-score {value} over {baseline} days (limit to stay {limit})",
-    "over.stay_oi_usd_z": (
-        "open interest in USD, which contains the price, z-score {value} (limit to stay {limit})"
-    ),
+    "over.stay_oi_usd_z": ("open interest in USD, which contains the price, z-score {value} (limit to stay {limit})"),
     "over.stay_oi_chg": "open interest {value} in {oi_change} days (limit to stay {limit})",
     "lose.oi_chg": "open interest {value} in {oi_change} days (limit {limit})",
     "lose.pump": "futures price up by {value} in {momentum} days within the last {peak} (limit {limit})",
@@ -143,9 +141,7 @@ def explain_vetoes(
     if "SPREAD_VETO" in codes:
         for name in leading_references(sector, spread_z, policy):
             z = _NUMBER.value(spread_z[name], policy.spread.z)
-            reasons.append(
-                f"{name} runs ahead of it, spread z-score {z} (limit {_NUMBER.limit(policy.spread.z)})"
-            )
+            reasons.append(f"{name} runs ahead of it, spread z-score {z} (limit {_NUMBER.limit(policy.spread.z)})")
     if "SINGLE_NAME" in codes:
         count = "an unknown number of leaders" if leader_count is None else f"{leader_count} leader(s)"
         reasons.append(f"it has {count} (needs {policy.leaders.min_for_increase})")

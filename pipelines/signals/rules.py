@@ -135,9 +135,7 @@ class Rules:
         limits = dict(self._constant_limits)
         for predicate in self._multiples:
             base = metrics[predicate.times]
-            limits[predicate.name] = (
-                None if base is None else round(predicate.threshold * base, self.decimals)
-            )
+            limits[predicate.name] = None if base is None else round(predicate.threshold * base, self.decimals)
         return limits
 
     @cached_property

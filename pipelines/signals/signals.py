@@ -133,14 +133,10 @@ def _checked(frame: pl.DataFrame, schema: dict[str, pl.DataType], key: list[str]
     try:
         frame = frame.cast(schema)
     except pl.exceptions.PolarsError as error:
-        raise SignalInputError(
-            f"{what}: a column is of the wrong kind ({error}); build the marts again"
-        ) from None
+        raise SignalInputError(f"{what}: a column is of the wrong kind ({error}); build the marts again") from None
     if frame.select(pl.any_horizontal(pl.col(key).is_null().any())).item():
         raise SignalInputError(f"{what}: a row has no {' or no '.join(key)}; build the marts again")
     doubled = frame.select(key).filter(frame.select(key).is_duplicated())
     if not doubled.is_empty():
-        raise SignalInputError(
-            f"{what}: {doubled.row(0)} stands there twice; one row per {', '.join(key)} is needed"
-        )
+        raise SignalInputError(f"{what}: {doubled.row(0)} stands there twice; one row per {', '.join(key)} is needed")
     return frame

@@ -44,11 +44,7 @@ def data_state(metrics: SectorMetrics, rules: Rules) -> str | None:
         return STALE
     values = vars(metrics)
     is_unknown = metrics.is_fresh is None or metrics.coverage_frac is None
-    if (
-        is_unknown
-        or rules.low_coverage.holds(values, rules.limits(values))
-        or missing_metrics(metrics, rules)
-    ):
+    if is_unknown or rules.low_coverage.holds(values, rules.limits(values)) or missing_metrics(metrics, rules):
         return NO_DATA
     return None
 

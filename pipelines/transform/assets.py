@@ -34,9 +34,7 @@ class ModelNames(DagsterDbtTranslator):
 @dbt_assets(
     name="marts", manifest=manifest_path(), dagster_dbt_translator=ModelNames(), exclude="resource_type:unit_test"
 )
-def dbt_models(
-    context: dg.AssetExecutionContext, settings: RunSettings, warehouse: PipelineWarehouse
-) -> Iterator[Any]:
+def dbt_models(context: dg.AssetExecutionContext, settings: RunSettings, warehouse: PipelineWarehouse) -> Iterator[Any]:
     """Raw facts to marts, with every contract and test of the dbt project."""
     report("marts", "dbt build")
     dbt = DbtCliResource(

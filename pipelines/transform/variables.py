@@ -27,9 +27,7 @@ POLICY_VARIABLES: dict[str, tuple[str, ...]] = {
 """The keys of the policy that the SQL reads; the dbt project holds the same names with the policy's defaults."""
 
 
-def dbt_vars(
-    policy: Policy, as_of_date: date | None = None, known_at: datetime | None = None
-) -> dict[str, Any]:
+def dbt_vars(policy: Policy, as_of_date: date | None = None, known_at: datetime | None = None) -> dict[str, Any]:
     """The variables of one dbt call, ready for JSON.
 
     Args:

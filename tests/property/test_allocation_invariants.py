@@ -85,9 +85,7 @@ def histories(draw):
         spot_return_1d_frac=st.one_of(st.none(), st.floats(-0.5, 0.5)),
     )
     length = draw(st.integers(2, 40))
-    days = {
-        DAY + dt.timedelta(offset): {name: draw(inputs) for name in NAMES} for offset in range(length)
-    }
+    days = {DAY + dt.timedelta(offset): {name: draw(inputs) for name in NAMES} for offset in range(length)}
     cadence = draw(st.sampled_from(["daily", "daily", "weekly"]))
     policy = parse_policy({"decide": {"cadence": cadence, "cooldown_days": draw(st.sampled_from([3, 28]))}})
     return days, policy

@@ -66,9 +66,7 @@ def test_a_market_state_is_only_entered_after_two_days_in_a_row_and_data_states_
 def test_the_memory_changes_a_state_only_into_the_one_remembered_and_is_at_most_three_days_old(kinds):
     chain = chained(kinds)
     for index, day in enumerate(chain):
-        recent = [
-            d.latched_state for d in chain[max(0, index - 3) : index] if d.latched_state not in DATA_STATES
-        ]
+        recent = [d.latched_state for d in chain[max(0, index - 3) : index] if d.latched_state not in DATA_STATES]
         assert day.latch == (recent[-1] if recent else None)
         if day.latched_state != day.raw_state:
             assert day.latched_state == day.latch

@@ -123,9 +123,7 @@ class LatentMarket:
 def _steps(calendar: list[Episode], ramp_hours: float) -> list[tuple[float, float]]:
     """Each stage's sigma, reached `ramp_hours` after its start."""
     return [
-        knot
-        for e in calendar
-        for knot in ((e.start_hour + ramp_hours, e.stage.sigma), (e.end_hour, e.stage.sigma))
+        knot for e in calendar for knot in ((e.start_hour + ramp_hours, e.stage.sigma), (e.end_hour, e.stage.sigma))
     ]
 
 

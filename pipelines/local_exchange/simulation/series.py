@@ -95,9 +95,7 @@ class SeriesBuilder:
     def _stream(self, item: Instrument, *names: object) -> np.random.Generator:
         return stream(self.latent.seed, item.exchange, item.symbol, *names)
 
-    def _noise(
-        self, item: Instrument, name: str, first: int, count: int, spacing_hours: int, size: float
-    ) -> Floats:
+    def _noise(self, item: Instrument, name: str, first: int, count: int, spacing_hours: int, size: float) -> Floats:
         names = (item.exchange, item.symbol, name)
         return value_noise(self.latent.seed, names, first, count, spacing_hours, size)
 

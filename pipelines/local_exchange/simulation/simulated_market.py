@@ -63,9 +63,7 @@ class SimulatedMarket:
         """
         return [self._listing(item) for item in self._instruments.get(exchange, {}).values()]
 
-    def candles(
-        self, exchange: str, symbol: str, timeframe: str, price: str, start_ms: int, end_ms: int
-    ) -> Candles:
+    def candles(self, exchange: str, symbol: str, timeframe: str, price: str, start_ms: int, end_ms: int) -> Candles:
         """Candles with `start_ms <= opening <= end_ms`; none for unknown series and less than an hour.
 
         A candle of which an hour is missing (outage, before the listing, after the delisting) is missing.

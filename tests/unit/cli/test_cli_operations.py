@@ -65,7 +65,15 @@ def test_policy_check_of_a_wrong_file_ends_with_2_and_names_the_key(rotation, tm
 
 
 def test_exchange_serve_prints_its_address_and_four_lines_that_reach_it():
-    command = [sys.executable, "-c", "from pipelines.cli.commands import main; main()", "exchange", "serve", "--seed", "1"]
+    command = [
+        sys.executable,
+        "-c",
+        "from pipelines.cli.commands import main; main()",
+        "exchange",
+        "serve",
+        "--seed",
+        "1",
+    ]
     with subprocess.Popen(
         [*command, "--now", "2026-11-21T00:15:00+00:00"], stdout=subprocess.PIPE, text=True
     ) as server:

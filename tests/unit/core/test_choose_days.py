@@ -56,4 +56,6 @@ def test_a_range_that_ends_before_it_begins_is_refused():
 def test_deciding_an_old_day_again_must_reach_the_newest_decision():
     with pytest.raises(SettingsError, match="needs --to 2026-11-20"):
         choose(released(date(2026, 11, 20)), day=date(2026, 11, 1))
-    assert choose(released(date(2026, 11, 20)), first=date(2026, 11, 1), last=date(2026, 11, 20))[0] == date(2026, 11, 1)
+    assert choose(released(date(2026, 11, 20)), first=date(2026, 11, 1), last=date(2026, 11, 20))[0] == date(
+        2026, 11, 1
+    )

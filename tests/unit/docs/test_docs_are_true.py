@@ -17,8 +17,8 @@ import yaml
 from pipelines.allocations.allocate import Standing, allocate
 from pipelines.allocations.book import to_cents
 from pipelines.cli.commands import app
-from pipelines.cli.options import EXIT_CODES
 from pipelines.cli.console import STAGES
+from pipelines.cli.options import EXIT_CODES
 from pipelines.hedges.scenarios import scenario
 from pipelines.policy import Policy
 from pipelines.raw.session import history_days

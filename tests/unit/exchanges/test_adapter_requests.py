@@ -75,8 +75,7 @@ def ms(number, hour=0):
 
 def binance_candles(*days):
     return lambda endpoint, params: [
-        [ms(number), "10", "12", "9", "11", "5", ms(number) + DAY - 1, "55", 40, "1", "11", "0"]
-        for number in days
+        [ms(number), "10", "12", "9", "11", "5", ms(number) + DAY - 1, "55", 40, "1", "11", "0"] for number in days
     ]
 
 
@@ -97,15 +96,11 @@ def test_the_candle_that_is_still_forming_is_not_stored():
 
 
 def test_spot_candles_have_exactly_the_columns_of_their_table_and_both_volumes():
-    got, asked = ask(
-        "binance", binance_candles(8), "candles", "BTC/USDT", "spot", "last", "1d", day(8), day(9)
-    )
+    got, asked = ask("binance", binance_candles(8), "candles", "BTC/USDT", "spot", "last", "1d", day(8), day(9))
     assert dict(got.frame.schema) == SPOT_CANDLE_COLUMNS
     assert got.frame.row(0) == ("binance", "BTC/USDT", "1d", day(8), 10.0, 12.0, 9.0, 11.0, 5.0, 55.0)
     # one candle is asked for one row, so that the exchange's limit is charged the least
-    assert asked == [
-        ("publicGetKlines", {"symbol": "BTCUSDT", "interval": "1d", "startTime": ms(8), "limit": 1})
-    ]
+    assert asked == [("publicGetKlines", {"symbol": "BTCUSDT", "interval": "1d", "startTime": ms(8), "limit": 1})]
 
 
 def test_mark_candles_have_no_volume_although_the_exchange_writes_zeros():
@@ -150,9 +145,7 @@ def test_a_page_of_html_with_status_200_fails_and_stores_nothing():
 
 
 def test_a_symbol_that_is_not_listed_names_itself_and_the_seed_to_look_at():
-    with pytest.raises(
-        ExchangeFailure, match=r"XYZ/USDT: the exchange does not list.*asset_symbols\.csv"
-    ) as caught:
+    with pytest.raises(ExchangeFailure, match=r"XYZ/USDT: the exchange does not list.*asset_symbols\.csv") as caught:
         ask("binance", binance_candles(8), "candles", "XYZ/USDT", "spot", "last", "1d", day(8), day(9))
     assert caught.value.kind == "bad_symbol"
 
@@ -167,9 +160,7 @@ def test_funding_stamped_some_milliseconds_late_is_moved_onto_its_hour():
         {"symbol": "BTCUSDT", "fundingTime": ms(8, 8) + 3, "fundingRate": "0.0001", "markPrice": "68000.5"},
         {"symbol": "BTCUSDT", "fundingTime": ms(8, 16) - 2, "fundingRate": "-0.0002", "markPrice": ""},
     ]
-    got, _ = ask(
-        "binance", binance_rows("fundingTime", *rows), "funding_rates", "BTC/USDT:USDT", day(8), day(9)
-    )
+    got, _ = ask("binance", binance_rows("fundingTime", *rows), "funding_rates", "BTC/USDT:USDT", day(8), day(9))
     assert dict(got.frame.schema) == FUNDING_COLUMNS
     assert got.frame.rows() == [
         ("binance", "BTC/USDT:USDT", day(8, 8), 0.0001, None, 68000.5),
@@ -179,9 +170,7 @@ def test_funding_stamped_some_milliseconds_late_is_moved_onto_its_hour():
 
 def test_funding_far_from_a_full_hour_is_left_as_it_was_said():
     rows = [{"fundingTime": ms(8, 8) + 20 * 60_000, "fundingRate": "0.0001"}]
-    got, _ = ask(
-        "binance", binance_rows("fundingTime", *rows), "funding_rates", "BTC/USDT:USDT", day(8), day(9)
-    )
+    got, _ = ask("binance", binance_rows("fundingTime", *rows), "funding_rates", "BTC/USDT:USDT", day(8), day(9))
     assert got.frame["settled_at"].to_list() == [datetime(2024, 3, 8, 8, 20)]
 
 
@@ -288,14 +277,10 @@ def test_equal_data_has_an_equal_digest_in_whatever_order_it_came():
 
 
 def test_a_missing_candle_is_reported_as_a_gap_between_its_neighbours():
-    got, _ = ask(
-        "binance", binance_candles(5, 6, 9), "candles", "BTC/USDT", "spot", "last", "1d", day(5), day(10)
-    )
+    got, _ = ask("binance", binance_candles(5, 6, 9), "candles", "BTC/USDT", "spot", "last", "1d", day(5), day(10))
     assert [(gap.after, gap.before) for gap in got.gaps] == [(day(6), day(9))]
 
 
 def test_a_window_in_which_nothing_can_have_closed_asks_nothing():
-    got, asked = ask(
-        "binance", binance_candles(10), "candles", "BTC/USDT", "spot", "last", "1d", day(10), day(11)
-    )
+    got, asked = ask("binance", binance_candles(10), "candles", "BTC/USDT", "spot", "last", "1d", day(10), day(11))
     assert asked == [] and got.frame.is_empty()

@@ -92,9 +92,7 @@ def test_an_exchange_that_asks_for_a_longer_pause_than_a_run_waits_is_left_alone
 
 def test_one_request_waits_no_longer_than_its_share():
     # Pauses of 20 s each: after two of them a third would exceed 50 s.
-    result, calls, pauses = run(
-        *[http(429, retry_after_s=20)] * 9, policy=RetryPolicy(attempts=9, total_wait_s=50)
-    )
+    result, calls, pauses = run(*[http(429, retry_after_s=20)] * 9, policy=RetryPolicy(attempts=9, total_wait_s=50))
     assert (result.kind, calls) == ("retryable", 3)
     assert pauses.count(20) == 2
 

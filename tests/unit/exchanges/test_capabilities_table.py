@@ -12,13 +12,9 @@ DOCS = Path(__file__).parents[3] / "docs" / "exchanges.md"
 def documented() -> dict[str, dict[str, str]]:
     lines = DOCS.read_text().split("## What each exchange offers")[1].strip().splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
-    head, _, *rows = cells[
-        : next((i for i, row in enumerate(cells) if row[0].startswith("binance,")), len(cells))
-    ]
+    head, _, *rows = cells[: next((i for i, row in enumerate(cells) if row[0].startswith("binance,")), len(cells))]
     return {
-        name: {row[0]: row[column] for row in rows if len(row) > column}
-        for column, name in enumerate(head)
-        if name
+        name: {row[0]: row[column] for row in rows if len(row) > column} for column, name in enumerate(head) if name
     }
 
 
@@ -34,9 +30,7 @@ def test_the_documented_capabilities_are_those_of_the_code():
         assert table[name]["funding settlements per reply"] == str(row.funding_page)
         assert table[name]["open interest rows per reply"] == str(row.open_interest_page)
         assert table[name]["open interest periods"] == ", ".join(row.open_interest_periods)
-        assert table[name]["open interest history"] == (
-            f"{days} days" if days else "as far as the exchange keeps it"
-        )
+        assert table[name]["open interest history"] == (f"{days} days" if days else "as far as the exchange keeps it")
 
 
 def test_every_adapter_has_a_row_of_capabilities():

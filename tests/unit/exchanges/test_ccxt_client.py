@@ -130,9 +130,7 @@ def raised(exchange, endpoint, answer):
 
 
 def test_every_error_carries_the_reply_it_came_from():
-    error = raised(
-        "binance", "publicGetKlines", lambda path: (429, {"Retry-After": "7"}, '{"code":-1003,"msg":"x"}')
-    )
+    error = raised("binance", "publicGetKlines", lambda path: (429, {"Retry-After": "7"}, '{"code":-1003,"msg":"x"}'))
     assert type(error).__name__ == "DDoSProtection"
     assert (error.reply.status, error.reply.retry_after_s) == (429, 7.0)
     assert "-1003" in error.reply.body
@@ -184,9 +182,7 @@ def test_markets_that_are_known_are_not_asked_for():
 
 
 def test_an_unknown_exchange_is_refused_with_examples():
-    with pytest.raises(
-        ValueError, match="ccxt knows no exchange 'binanse'; use its name there, for example binance"
-    ):
+    with pytest.raises(ValueError, match="ccxt knows no exchange 'binanse'; use its name there, for example binance"):
         with_client("binanse", ok({}), lambda client: None)
 
 

@@ -136,9 +136,7 @@ def failure_of(rule) -> ExchangeFailure:
 
 
 def test_the_message_says_where_what_and_what_to_do_without_a_url():
-    error = ExchangeNotAvailable(
-        "binance GET https://api.binance.com/api/v3/klines?symbol=BTCUSDT&signature=abc 451"
-    )
+    error = ExchangeNotAvailable("binance GET https://api.binance.com/api/v3/klines?symbol=BTCUSDT&signature=abc 451")
     body = '{"code":0,"msg":"Unavailable, see https://www.binance.com/en/terms?ref=x for details"}'
     text = str(failure("binance", error, 451, body))
     assert text.startswith("binance candles BTC/USDT: the exchange does not serve this country")
@@ -149,9 +147,7 @@ def test_the_message_says_where_what_and_what_to_do_without_a_url():
 
 
 def test_a_page_of_html_is_quoted_by_its_title_only():
-    assert '(it said "HTTP 503 Maintenance")' in str(
-        failure("binance", ExchangeNotAvailable(), 503, MAINTENANCE)
-    )
+    assert '(it said "HTTP 503 Maintenance")' in str(failure("binance", ExchangeNotAvailable(), 503, MAINTENANCE))
 
 
 @pytest.mark.parametrize(

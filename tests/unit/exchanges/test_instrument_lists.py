@@ -41,9 +41,7 @@ def listed(exchange, *markets):
         async def load_markets(self):
             return {each["symbol"]: each for each in markets}
 
-    adapter = {"binance": Binance, "bybit": Bybit}[exchange](
-        Client(), Caller(exchange, RetryPolicy(attempts=1))
-    )
+    adapter = {"binance": Binance, "bybit": Bybit}[exchange](Client(), Caller(exchange, RetryPolicy(attempts=1)))
     return asyncio.run(adapter.instruments()).frame
 
 

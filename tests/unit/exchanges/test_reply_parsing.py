@@ -91,9 +91,7 @@ def test_columns_have_the_same_types_whatever_the_page_holds():
         assert dict(parse_rows(rows, CANDLE).frame.schema) == types
 
 
-@pytest.mark.parametrize(
-    ("timeframe", "milliseconds"), [("1m", 60_000), ("4h", 14_400_000), ("1d", 86_400_000)]
-)
+@pytest.mark.parametrize(("timeframe", "milliseconds"), [("1m", 60_000), ("4h", 14_400_000), ("1d", 86_400_000)])
 def test_a_timeframe_has_a_length(timeframe, milliseconds):
     assert duration_ms(timeframe) == milliseconds
 

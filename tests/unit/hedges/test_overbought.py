@@ -18,9 +18,7 @@ from pipelines.policy import Policy, parse_policy
 
 DAY = dt.date(2024, 3, 4)
 POLICY = Policy()
-BTC = HedgeMarket(
-    "BTC", "binance", "BTC/USDT:USDT", F(20_000), 3.4, 0.97, 0.2, 1.4, 50_000.0, (1e-4,) * 3, 0.001, 5.0
-)
+BTC = HedgeMarket("BTC", "binance", "BTC/USDT:USDT", F(20_000), 3.4, 0.97, 0.2, 1.4, 50_000.0, (1e-4,) * 3, 0.001, 5.0)
 NEGATIVE = {"last_settlements": (-1e-4,) * 3}
 ETH = dataclasses.replace(BTC, asset="ETH", symbol="ETH/USDT:USDT", mark_price_usd=2_000.0)
 

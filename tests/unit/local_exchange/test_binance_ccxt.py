@@ -23,9 +23,7 @@ def ms(moment: datetime) -> int:
     return int(moment.replace(tzinfo=UTC).timestamp() * 1000)
 
 
-def candles(
-    symbol: str, timeframe: str, step: timedelta, start: datetime, rows: int, **changes: Any
-) -> pl.DataFrame:
+def candles(symbol: str, timeframe: str, step: timedelta, start: datetime, rows: int, **changes: Any) -> pl.DataFrame:
     """Rows whose close is 0.1 + 1/3 + row: numbers that a short text would not carry."""
     close = 0.1 + 1 / 3 + np.arange(rows)
     columns = {
@@ -78,9 +76,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ],
         "dated_ohlcv": [
             candles(DATED, "1d", DAY, datetime(2024, 1, 1), 64, expiry=datetime(2024, 3, 29, 8)),
-            candles(
-                "BTC/USDT:USDT-231229", "1d", DAY, datetime(2023, 12, 1), 28, expiry=datetime(2023, 12, 29, 8)
-            ),
+            candles("BTC/USDT:USDT-231229", "1d", DAY, datetime(2023, 12, 1), 28, expiry=datetime(2023, 12, 29, 8)),
         ],
         "funding": [
             settlements(PERP, 8 * HOUR, datetime(2024, 1, 20), 136),
@@ -179,9 +175,7 @@ def test_an_unknown_volume_is_null_and_not_zero(folder: Path) -> None:
 def test_coin_margined_volume_is_in_coins_for_ccxt_and_in_contracts_on_the_wire(folder: Path) -> None:
     async def calls(client: Any) -> tuple[list, list]:
         unified = await client.fetch_ohlcv(INVERSE, "1d", ms(datetime(2024, 1, 1)), 1)
-        return unified, await client.dapiPublicGetKlines(
-            {"symbol": "BTCUSD_PERP", "interval": "1d", "limit": 1}
-        )
+        return unified, await client.dapiPublicGetKlines({"symbol": "BTCUSD_PERP", "interval": "1d", "limit": 1})
 
     unified, raw = ask(folder, calls)
     assert unified[0][5] == 2.0

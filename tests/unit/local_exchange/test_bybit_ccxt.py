@@ -45,9 +45,7 @@ def hourly(symbol: str, **columns: Any) -> pl.DataFrame:
     times = [START + HOUR * row for row in range(HOURS)]
     schema = {"oi_base": pl.Float64, "oi_usd": pl.Float64}
     present = {name: kind for name, kind in schema.items() if name in columns}
-    return pl.DataFrame(
-        {"exchange": "bybit", "symbol": symbol, "ts": times, **columns}, schema_overrides=present
-    )
+    return pl.DataFrame({"exchange": "bybit", "symbol": symbol, "ts": times, **columns}, schema_overrides=present)
 
 
 @pytest.fixture(scope="module")
@@ -97,13 +95,9 @@ def ask(folder: Path, calls: Callable[[Any], Awaitable[Any]]) -> Any:
 def test_markets_of_all_categories_are_listed_under_ccxt_default_options(folder: Path) -> None:
     markets = ask(folder, lambda client: client.load_markets())
     assert set(markets) == {"BTC/USDT", PERP, THOUSAND, INVERSE, DATED}
-    assert markets[DATED]["id"] == "BTCUSDT-29MAR24" and markets[DATED]["expiry"] == ms(
-        datetime(2024, 3, 29, 8)
-    )
+    assert markets[DATED]["id"] == "BTCUSDT-29MAR24" and markets[DATED]["expiry"] == ms(datetime(2024, 3, 29, 8))
     assert markets[INVERSE]["contractSize"] == 1 and markets[THOUSAND]["id"] == "SHIB1000USDT"
-    assert (
-        markets[PERP]["info"]["fundingInterval"] == 480 and markets[THOUSAND]["info"]["fundingInterval"] == 60
-    )
+    assert markets[PERP]["info"]["fundingInterval"] == 480 and markets[THOUSAND]["info"]["fundingInterval"] == 60
 
 
 def test_instruments_come_in_pages_that_the_cursor_continues(folder: Path) -> None:
@@ -126,9 +120,7 @@ def test_contracts_before_their_launch_are_an_empty_list(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("symbol", ["BTC/USDT", PERP, DATED])
-def test_with_a_start_alone_the_oldest_candles_come_and_their_numbers_are_exact(
-    folder: Path, symbol: str
-) -> None:
+def test_with_a_start_alone_the_oldest_candles_come_and_their_numbers_are_exact(folder: Path, symbol: str) -> None:
     rows = ask(folder, lambda client: client.fetch_ohlcv(symbol, "1h", ms(START + 5 * HOUR), 2))
     assert [row[0] for row in rows] == [ms(START + 5 * HOUR), ms(START + 6 * HOUR)]
     assert [row[4] for row in rows] == [0.1 + 1 / 3 + 5.0, 0.1 + 1 / 3 + 6.0]
@@ -241,9 +233,7 @@ def test_a_linear_ticker_carries_open_interest_and_only_known_values(folder: Pat
 
 def test_spot_tickers_are_read_as_spot(folder: Path) -> None:
     tickers = ask(folder, lambda client: client.fetch_tickers(None, {"type": "spot"}))
-    assert (
-        set(tickers) == {"BTC/USDT"} and tickers["BTC/USDT"]["baseVolume"] == 46.0
-    )  # 23 closed hours of 2 coins
+    assert set(tickers) == {"BTC/USDT"} and tickers["BTC/USDT"]["baseVolume"] == 46.0  # 23 closed hours of 2 coins
 
 
 @pytest.mark.parametrize(

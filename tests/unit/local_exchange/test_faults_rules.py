@@ -44,11 +44,7 @@ def test_exchange_host_and_path_must_all_match() -> None:
 
 def test_a_share_of_the_requests_is_drawn_by_the_seed_alone() -> None:
     drawn = spoilt({"probability": 0.5, "seed": 1}, 1000)
-    assert (
-        drawn
-        == spoilt({"probability": 0.5, "seed": 1}, 1000)
-        != spoilt({"probability": 0.5, "seed": 2}, 1000)
-    )
+    assert drawn == spoilt({"probability": 0.5, "seed": 1}, 1000) != spoilt({"probability": 0.5, "seed": 2}, 1000)
     assert 400 < len(drawn) < 600
 
 
@@ -84,16 +80,12 @@ def test_a_fault_file_that_is_not_there_is_named(tmp_path: Any) -> None:
 
 
 def test_http_faults_have_the_status_and_the_headers_of_the_exchanges() -> None:
-    answers = {
-        kind: spoil(FaultRule(kind=kind), Reply(b"[]")) for kind in ("rate_limited", "banned", "geo_blocked")
-    }
+    answers = {kind: spoil(FaultRule(kind=kind), Reply(b"[]")) for kind in ("rate_limited", "banned", "geo_blocked")}
     assert [answer.status for answer in answers.values()] == [429, 418, 451]
     assert answers["rate_limited"].headers["Retry-After"] == "1"
     assert json.loads(answers["geo_blocked"].body)["code"] == 0
     forbidden = spoil(FaultRule(kind="forbidden_html"), Reply(b"[]"))
-    assert (
-        forbidden.status == 403 and b"CloudFront" in forbidden.body and forbidden.content_type == "text/html"
-    )
+    assert forbidden.status == 403 and b"CloudFront" in forbidden.body and forbidden.content_type == "text/html"
     own = spoil(FaultRule(kind="status", status=503, body="busy", headers={"X": "1"}), Reply(b"[]"))
     assert (own.status, own.body, own.headers) == (503, b"busy", {"X": "1"})
 
@@ -135,9 +127,7 @@ def test_row_faults_of_candles_spoil_the_middle_row(reply: Reply) -> None:
 
 
 def test_microseconds_replace_milliseconds_and_leave_the_turnover_alone() -> None:
-    binance, bybit = (
-        spoilt_rows("microsecond_timestamps", reply) for reply in (binance_candles(), bybit_candles())
-    )
+    binance, bybit = (spoilt_rows("microsecond_timestamps", reply) for reply in (binance_candles(), bybit_candles()))
     assert binance[1][0] == 3_600_000_000 and binance[1][6] == 7_199_999_000
     assert bybit[1][0] == "3600000000" and bybit[1][6] == "13.5"
 

@@ -19,9 +19,7 @@ def ms(moment: datetime) -> int:
     return int(moment.replace(tzinfo=UTC).timestamp() * 1000)
 
 
-def candles(
-    closes: list[float], timeframe: str = "1h", step: timedelta = HOUR, **changes: Any
-) -> pl.DataFrame:
+def candles(closes: list[float], timeframe: str = "1h", step: timedelta = HOUR, **changes: Any) -> pl.DataFrame:
     columns = {
         "exchange": "binance",
         "symbol": "BTC/USDT:USDT",
@@ -184,8 +182,6 @@ def test_every_instrument_of_the_real_recordings_is_listed(name: str, listed: in
     symbols = [listing.symbol for listing in served.listings("binance")]
     frames = [pl.read_parquet(file) for file in (root / name).glob("*.parquet")]
     recorded = {
-        symbol
-        for frame in frames
-        for symbol in frame.filter(pl.col("exchange") == "binance")["symbol"].unique()
+        symbol for frame in frames for symbol in frame.filter(pl.col("exchange") == "binance")["symbol"].unique()
     }
     assert set(symbols) == recorded and len(symbols) == listed

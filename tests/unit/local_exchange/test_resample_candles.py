@@ -37,9 +37,7 @@ def test_open_is_the_first_high_the_highest_close_the_last_and_volumes_add_up() 
 
 
 def test_one_unknown_volume_makes_the_sum_unknown() -> None:
-    made = resample(
-        series([0, 8 * H, 16 * H], [1.0, 2.0, 3.0], [1.0, float("nan"), 4.0]), "8h", "1d", 10 * DAY
-    )
+    made = resample(series([0, 8 * H, 16 * H], [1.0, 2.0, 3.0], [1.0, float("nan"), 4.0]), "8h", "1d", 10 * DAY)
     assert np.isnan(made.volume_base[0]) and made.close[0] == 3.0
 
 
@@ -60,9 +58,7 @@ def test_weeks_open_on_mondays_and_months_on_the_first() -> None:
     weeks = resample(series(days, [1.0] * 40), "1d", "1w", now)
     months = resample(series(days, [1.0] * 40), "1d", "1M", now)
     assert weeks.open_ms.tolist() == [ms(2024, 1, 29) + week * 7 * DAY for week in range(5)]
-    assert months.open_ms.tolist() == [ms(2024, 2, 1)] and months.volume_base.tolist() == [
-        29.0
-    ]  # a leap year
+    assert months.open_ms.tolist() == [ms(2024, 2, 1)] and months.volume_base.tolist() == [29.0]  # a leap year
 
 
 def test_only_whole_parts_divide() -> None:

@@ -62,9 +62,7 @@ def test_the_first_line_tells_where_what_and_when(exchange: LocalExchangeProcess
 def test_requests_and_rows_are_counted_by_host_and_path(exchange: LocalExchangeProcess) -> None:
     before, rows_before = exchange.request_counts().get(KLINES, 0), exchange.row_counts().get(KLINES, 0)
     get(exchange)
-    assert (
-        exchange.request_counts()[KLINES] == before + 1 and exchange.row_counts()[KLINES] == rows_before + 5
-    )
+    assert exchange.request_counts()[KLINES] == before + 1 and exchange.row_counts()[KLINES] == rows_before + 5
 
 
 def test_faults_are_set_counted_and_cleared_while_running(exchange: LocalExchangeProcess) -> None:
@@ -104,9 +102,7 @@ def test_row_faults_reach_the_client_inside_a_valid_reply(exchange: LocalExchang
     assert len(json.loads(get(exchange))) == 6
 
 
-@pytest.mark.parametrize(
-    ("place", "status"), [("api.mexc.com/api/v3/klines", 404), (f"{KLINES}X", 404), ("", 404)]
-)
+@pytest.mark.parametrize(("place", "status"), [("api.mexc.com/api/v3/klines", 404), (f"{KLINES}X", 404), ("", 404)])
 def test_what_is_not_spoken_for_is_not_found(exchange: LocalExchangeProcess, place: str, status: int) -> None:
     with pytest.raises(HTTPError) as refusal:
         get(exchange, place)
@@ -152,7 +148,5 @@ def test_a_signal_ends_the_server_while_its_parent_lives(folder: Path) -> None:
 
 def test_importing_the_process_imports_neither_the_server_nor_ccxt() -> None:
     code = "import sys, pipelines.local_exchange.process; print({'ccxt', 'aiohttp'} & set(sys.modules))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

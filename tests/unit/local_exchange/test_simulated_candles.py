@@ -107,9 +107,7 @@ def test_a_contract_on_a_thousand_coins_counts_in_thousands():
     thousands = candles("bybit", "SHIB1000/USDT:USDT", **at)
     assert thousands.close[-1] / coins.close[-1] == pytest.approx(1000, rel=0.01)
     # volume in USD = thousands of coins * price per thousand
-    assert thousands.volume_quote[-1] == pytest.approx(
-        thousands.volume_base[-1] * thousands.close[-1], rel=0.02
-    )
+    assert thousands.volume_quote[-1] == pytest.approx(thousands.volume_base[-1] * thousands.close[-1], rel=0.02)
 
 
 def test_both_exchanges_quote_nearly_but_not_quite_the_same():

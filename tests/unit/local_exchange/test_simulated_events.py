@@ -46,9 +46,7 @@ def candles(exchange: str, symbol: str, price_type: str = "last"):
 
 def three_day_funding_bps(asset: str) -> np.ndarray:
     """Mean funding of the last 3 days, bp per 8 h, of a coin with 8-hour settlements."""
-    rates = (
-        market().settlements("binance", f"{asset}/USDT:USDT", SINCE_MS + 120 * DAY_MS, NOW_MS).funding_rate
-    )
+    rates = market().settlements("binance", f"{asset}/USDT:USDT", SINCE_MS + 120 * DAY_MS, NOW_MS).funding_rate
     return np.convolve(rates, np.full(9, 1e4 / 9), mode="valid")
 
 
@@ -78,18 +76,14 @@ def test_a_new_listing_begins_within_the_window():
         assert listed("bybit")[f"{asset}/USDT:USDT"].listed_ms == at
         assert candles("bybit", f"{asset}/USDT:USDT").open_ms[0] == at
     assert "WIF/USDT" not in listed("binance", datetime(2026, 10, 5, 7, tzinfo=UTC))
-    assert market().settlements("binance", "WLD/USDT:USDT", 0, NOW_MS).settled_ms[0] == utc_ms(
-        2026, 6, 15, 16
-    )
+    assert market().settlements("binance", "WLD/USDT:USDT", 0, NOW_MS).settled_ms[0] == utc_ms(2026, 6, 15, 16)
 
 
 def test_the_whole_market_crashes_and_leverage_leaves_with_it():
     hour = next(hour for hour in crashes(HOURS) if ORIGIN_MS + hour * HOUR_MS > SINCE_MS)
     start = ORIGIN_MS + hour * HOUR_MS
     for asset in ("BTC", "SOL", "UNI", "XMR"):
-        prices = market().candles(
-            "binance", f"{asset}/USDT", "1h", "last", start - HOUR_MS, start + 3 * HOUR_MS
-        )
+        prices = market().candles("binance", f"{asset}/USDT", "1h", "last", start - HOUR_MS, start + 3 * HOUR_MS)
         assert prices.close[-1] / prices.close[0] < 0.93
         known = market().open_interest("binance", f"{asset}/USDT:USDT", start, start + 4 * HOUR_MS)
         assert known.base[-1] / known.base[0] < 0.9
@@ -142,9 +136,7 @@ def test_the_current_and_the_next_quarter_trade_and_delivered_ones_still_answer(
     assert dated(datetime(2026, 9, 25, 8, tzinfo=UTC)) == ["261225", "270326"]
     delivered = candles(exchange, f"{asset}/USDT:USDT-260925")
     assert delivered.open_ms[-1] == utc_ms(2026, 9, 25, 7)
-    spot = market().candles(
-        exchange, f"{asset}/USDT", "1h", "last", utc_ms(2026, 9, 25, 7), utc_ms(2026, 9, 25, 7)
-    )
+    spot = market().candles(exchange, f"{asset}/USDT", "1h", "last", utc_ms(2026, 9, 25, 7), utc_ms(2026, 9, 25, 7))
     assert delivered.close[-1] == pytest.approx(spot.close[0], rel=0.002)
 
 

@@ -23,9 +23,7 @@ def utc_ms(*parts: int) -> int:
     return int(datetime(*parts, tzinfo=UTC).timestamp()) * 1000
 
 
-@pytest.mark.parametrize(
-    ("symbol", "hours"), [("BTC/USDT:USDT", 8), ("FET/USDT:USDT", 4), ("1000FLOKI/USDT:USDT", 1)]
-)
+@pytest.mark.parametrize(("symbol", "hours"), [("BTC/USDT:USDT", 8), ("FET/USDT:USDT", 4), ("1000FLOKI/USDT:USDT", 1)])
 @pytest.mark.parametrize("exchange", ["binance", "bybit"])
 def test_settlements_stand_on_their_intervals_grid(exchange, symbol, hours):
     start, end = utc_ms(2026, 10, 1), utc_ms(2026, 10, 11)
@@ -67,9 +65,7 @@ def test_a_single_stamp_is_found_wherever_it_lies():
         assert settled.tolist() == observed.tolist() == [stamp]
 
 
-@pytest.mark.parametrize(
-    ("now", "hours"), [((2026, 9, 20, 23, 30), 8), ((2026, 9, 21), 4), ((2026, 10, 18, 23), 4)]
-)
+@pytest.mark.parametrize(("now", "hours"), [((2026, 9, 20, 23, 30), 8), ((2026, 9, 21), 4), ((2026, 10, 18, 23), 4)])
 def test_the_announced_interval_is_that_of_the_next_settlement(now, hours):
     listings = market(utc_ms(*now)).listings("bybit")
     sui = next(each for each in listings if each.symbol == "SUI/USDT:USDT")

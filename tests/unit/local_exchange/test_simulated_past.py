@@ -83,9 +83,7 @@ def test_a_later_start_hides_rows_and_changes_none():
     window = first + HOUR_MS, ms(datetime(2026, 11, 1, tzinfo=UTC))
     for exchange, symbol in SERIES:
         if symbol != "MKR/USDT:USDT":
-            assert everything(short, exchange, symbol, *window) == everything(
-                market(), exchange, symbol, *window
-            )
+            assert everything(short, exchange, symbol, *window) == everything(market(), exchange, symbol, *window)
 
 
 def test_another_seed_is_another_market():
@@ -109,9 +107,7 @@ def test_nothing_after_the_present_is_shown_but_the_forming_candle(timeframe):
 
 def test_the_forming_hour_grows_into_the_closed_one():
     hour = datetime(2026, 11, 22, 11, tzinfo=UTC)
-    closed = market(hour + timedelta(hours=1)).candles(
-        "binance", "SOL/USDT", "1h", "last", ms(hour), ms(hour)
-    )
+    closed = market(hour + timedelta(hours=1)).candles("binance", "SOL/USDT", "1h", "last", ms(hour), ms(hour))
     seen_volume = 0.0
     for minute in (1, 20, 40, 59):
         now = hour + timedelta(minutes=minute)

@@ -24,9 +24,7 @@ def sector_of(asset: str, day: str) -> list[str]:
     return [
         row["sector"]
         for row in seed("asset_sectors")
-        if row["asset"] == asset
-        and row["valid_from"] <= day
-        and (not row["valid_to"] or day < row["valid_to"])
+        if row["asset"] == asset and row["valid_from"] <= day and (not row["valid_to"] or day < row["valid_to"])
     ]
 
 

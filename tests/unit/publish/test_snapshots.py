@@ -12,7 +12,9 @@ NOW = datetime(2024, 1, 3, 0, 20)
 
 def rows(target_usd=5.0, decision_id="d1", taken_at=NOW):
     decisions = pl.DataFrame({"as_of_date": [DAY], "decision_id": [decision_id]})
-    targets = pl.DataFrame({"as_of_date": [DAY], "sector": ["L1"], "target_usd": [target_usd], "reason_codes": [["BAND"]]})
+    targets = pl.DataFrame(
+        {"as_of_date": [DAY], "sector": ["L1"], "target_usd": [target_usd], "reason_codes": [["BAND"]]}
+    )
     hedges = pl.DataFrame({"as_of_date": [], "hedge_id": []}, schema={"as_of_date": pl.Date, "hedge_id": pl.String})
     return snapshot_rows(decisions, targets, hedges, taken_at)
 

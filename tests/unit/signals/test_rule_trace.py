@@ -66,9 +66,7 @@ def test_every_threshold_of_the_state_sections_of_the_policy_is_in_the_trace(sec
         ({"is_fresh": False}, "is_fresh", None, True),
     ],
 )
-def test_slack_is_positive_inside_the_limit_and_none_where_unknown(
-    sector, rules, changes, name, slack, satisfied
-):
+def test_slack_is_positive_inside_the_limit_and_none_where_unknown(sector, rules, changes, name, slack, satisfied):
     entry = traced(sector(**changes), rules, name)
     assert (entry.slack, entry.satisfied) == (slack, satisfied)
 

@@ -11,7 +11,6 @@ from pipelines.signals.explain import _PHRASES, explain_state, explain_vetoes
 from pipelines.signals.rules import build_rules
 
 
-
 @pytest.fixture
 def explained(sector, days_of, policy):
     """The explanation of the last of some days, each given by its changes from a quiet sector."""
@@ -138,9 +137,7 @@ def test_a_state_that_is_kept_says_which_other_one_waits(explained):
 
 def test_a_longer_confirmation_counts_its_days(explained):
     policy = parse_policy({"decide": {"confirm_days": 3}})
-    assert "LOSING_MOMENTUM seen on 2 day(s) in a row, needs 3: " in explained(
-        {}, LOSING, LOSING, policy=policy
-    )
+    assert "LOSING_MOMENTUM seen on 2 day(s) in a row, needs 3: " in explained({}, LOSING, LOSING, policy=policy)
 
 
 def test_a_value_close_to_its_limit_is_not_printed_on_the_other_side_of_it(explained):
@@ -157,9 +154,7 @@ def test_limits_and_windows_in_the_text_come_from_the_policy(explained):
 
 
 def test_a_move_past_a_limit_reads_above_or_below(explained):
-    assert "futures price change in 14 days rises above 0% (now -2.0%)" in explained(
-        {"mom14": -0.02, "vr": 2.0}
-    )
+    assert "futures price change in 14 days rises above 0% (now -2.0%)" in explained({"mom14": -0.02, "vr": 2.0})
 
 
 def test_every_predicate_has_a_phrase_or_is_said_by_another(rules):
@@ -183,8 +178,6 @@ def test_a_spread_veto_names_the_reference_and_its_limit(policy):
 
 
 def test_a_single_name_veto_gives_the_count(policy):
-    assert (
-        explain_vetoes(["SINGLE_NAME"], "DEFI", {}, 1, policy) == "Not raised: it has 1 leader(s) (needs 2)."
-    )
+    assert explain_vetoes(["SINGLE_NAME"], "DEFI", {}, 1, policy) == "Not raised: it has 1 leader(s) (needs 2)."
     assert "an unknown number" in explain_vetoes(["SINGLE_NAME"], "DEFI", {}, None, policy)
     assert explain_vetoes([], "DEFI", {}, 5, policy) == ""
