@@ -54,7 +54,8 @@ def build_signals(
         last_day: Last day for which rows are wanted, included.
 
     Returns:
-        The columns of the table's contract but `decided_at`, by date and sector. A sector has no row before its first data.
+        The columns of the table's contract but `decided_at`, by date and sector. A sector has no row before its
+        first data.
 
     Raises:
         SignalInputError: a column is missing or of a wrong kind, or a key is null or doubled.
