@@ -143,3 +143,11 @@
 {% macro duckdb__latest_known(expressions) -%}
   greatest({{ expressions | join(', ') }})
 {%- endmacro %}
+
+{#- A text that changes with any value of the columns in any row, whatever the order of the rows. -#}
+{% macro digest(columns) -%}
+  {{ adapter.dispatch('digest', 'rotation')(columns) }}
+{%- endmacro %}
+{% macro duckdb__digest(columns) -%}
+  cast(bit_xor(hash({{ columns | join(', ') }})) as varchar)
+{%- endmacro %}

@@ -41,7 +41,7 @@
   {{- return(none) -}}
 {%- endmacro %}
 
-{#- Condition on a staged row: it is on or after the first new day (moved by `offset` days). -#}
+{#- Condition on a row: it is on or after the first new or changed day (moved by `offset` days). -#}
 {% macro is_recent(time, since, offset=0) -%}
   {%- if since is none -%}
     true
@@ -72,18 +72,18 @@
   {%- endif -%}
 {%- endmacro %}
 
-{#- None when the model is built anew; else the first day to redo, as text: a daily model has written it since this one
-    was built, or it comes after the model's last day. -#}
-{% macro first_changed_day() -%}
+{#- None when the model is built anew; else the first day to redo, as text: one of the models that it reads has written
+    it since this one was built, or it comes after this one's last day. -#}
+{% macro first_changed_day(read) -%}
   {%- if execute and is_incremental() -%}
-    {%- set daily = [] -%}
-    {%- for name in ['int_candle_daily', 'int_basis_daily', 'int_funding_daily', 'int_open_interest_daily'] -%}
-      {%- do daily.append('select date, loaded_rows from ' ~ ref(name)) -%}
+    {%- set written = [] -%}
+    {%- for relation in read -%}
+      {%- do written.append('select date, loaded_rows from ' ~ relation) -%}
     {%- endfor -%}
     {%- set found = run_query(
-      'select least(min(changed.date), (select ' ~ plus_days('max(date)', 1) ~ ' from ' ~ this ~ ')) from ('
-      ~ daily | join(' union all ') ~ ') as changed where changed.loaded_rows > (select max(loaded_rows) from '
-      ~ this ~ ')'
+      'select min(date) from (select date from (' ~ written | join(' union all ') ~ ') as written where loaded_rows > ('
+      ~ 'select max(loaded_rows) from ' ~ this ~ ') union all select ' ~ plus_days('max(date)', 1) ~ ' from ' ~ this
+      ~ ') as changed'
     ) -%}
     {{- return(found.rows[0][0]) -}}
   {%- endif -%}
@@ -99,20 +99,25 @@
   {%- endif -%}
 {%- endmacro %}
 
-{#- For a hook before the model is built: makes room for the days that it redoes, and forgets those after the calendar,
-    which an earlier `as_of_date` has shortened. -#}
-{% macro forget_changed_days() -%}
-  {%- set since = first_changed_day() -%}
+{#- For a hook before the model is built: makes room for the days that it redoes, and forgets those after the last of
+    `days`, which an earlier `as_of_date` has shortened. -#}
+{% macro forget_changed_days(read, days) -%}
+  {%- set since = first_changed_day(read) -%}
   {%- if since is not none -%}
-    delete from {{ this }} where date >= cast('{{ since }}' as date)
-    or date > (select max(calendar.date) from {{ ref('int_calendar') }} as calendar)
+    delete from {{ this }}
+    where date >= cast('{{ since }}' as date) or date > (select max(known.date) from {{ days }} as known)
   {%- endif -%}
 {%- endmacro %}
 
-{#- Columns that every row of an incremental model keeps: what had been read when it was made, and under which rules. -#}
-{% macro made_from() -%}
-  (select max(ingested_at) from {{ ref('stg_arrivals') }}) as loaded_until_at,
-  (select count(*) from {{ ref('stg_arrivals') }}) as loaded_rows,
+{#- Columns that every row of an incremental model keeps: how many raw rows had been read when it was made, up to which
+    one, and under which rules. A model that reads only `upstream` has read what that has. -#}
+{% macro made_from(upstream=none) -%}
+  {%- if upstream is none -%}
+    (select max(ingested_at) from {{ ref('stg_arrivals') }}) as loaded_until_at,
+    (select count(*) from {{ ref('stg_arrivals') }}) as loaded_rows,
+  {%- else -%}
+    (select max(loaded_rows) from {{ upstream }}) as loaded_rows,
+  {%- endif %}
   '{{ rules_fingerprint() }}' as rules_fingerprint
 {%- endmacro %}
 
@@ -138,7 +143,7 @@
     {%- for name in rule_variables() -%}
       {%- set rules.text = rules.text ~ name ~ '=' ~ var(name) ~ '|' -%}
     {%- endfor -%}
-    {%- for node in graph.nodes.values() | sort(attribute='unique_id') -%}
+    {%- for node in graph.get('nodes', {}).values() | sort(attribute='unique_id') -%}
       {%- if node.resource_type in ['model', 'seed'] -%}
         {%- set rules.text = rules.text ~ node.checksum.checksum -%}
       {%- endif -%}
@@ -155,22 +160,31 @@
 {%- endmacro %}
 
 {#- dbt asks this before it keeps anything of an incremental model. A table is rebuilt, without being asked to, when its
-    rows were computed under other rules (a changed policy, a changed model), and when rows came in behind the newest
-    one that it has read (a clock that was set back). -#}
+    rows were computed under other rules (a changed policy, model or seed) or do not tell theirs; one that reads raw
+    rows also when rows came in behind the newest that it has read (a clock that was set back). -#}
 {% macro should_full_refresh() %}
   {% set wanted = config.get('full_refresh') %}
   {% if wanted is none %}{% set wanted = flags.FULL_REFRESH %}{% endif %}
   {% if not wanted and execute and config.get('materialized') == 'incremental' %}
     {% set existing = load_cached_relation(this) %}
     {% if existing is not none %}
-      {% set found = run_query(
-        "with kept as ( select max(loaded_until_at) as until_at, max(loaded_rows) as loaded_rows, count(case when"
-        ~ " rules_fingerprint <> '" ~ rules_fingerprint() ~ "' then 1 end) as other_rules from " ~ existing ~ ")"
-        ~ " select kept.other_rules = 0 and kept.loaded_rows = (select count(*) from " ~ ref('stg_arrivals')
-        ~ " where ingested_at <= (select until_at from kept)) from kept"
-      ) %}
-      {% set wanted = not found.rows[0][0] %}
+      {% do return(not goes_on_from(existing)) %}
     {% endif %}
   {% endif %}
   {% do return(wanted) %}
+{% endmacro %}
+
+{% macro goes_on_from(existing) %}
+  {% if 'rules_fingerprint' not in adapter.get_columns_in_relation(existing) | map(attribute='name') %}
+    {% do return(false) %}
+  {% endif %}
+  {% set same_rules = "min(rules_fingerprint) = '" ~ rules_fingerprint() ~ "' and max(rules_fingerprint) = min("
+    ~ "rules_fingerprint)" %}
+  {% set nothing_behind = "true" %}
+  {% if 'stg_arrivals' in config.get('meta', {}).get('rests_on', []) %}
+    {% set nothing_behind = "max(loaded_rows) = (select count(*) from " ~ ref('stg_arrivals')
+      ~ " where ingested_at <= (select max(loaded_until_at) from " ~ existing ~ "))" %}
+  {% endif %}
+  {% set found = run_query("select " ~ same_rules ~ " and " ~ nothing_behind ~ " from " ~ existing) %}
+  {% do return(found.rows[0][0]) %}
 {% endmacro %}

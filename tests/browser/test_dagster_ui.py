@@ -89,13 +89,17 @@ def test_a_night_started_in_the_browser_ends_in_a_release_with_its_checks_shown(
     page.goto("/locations/rotation/jobs/nightly")
     page.get_by_text("Materialize all").first.click()
     dialog = page.get_by_role("dialog")
+    dialog.get_by_text("Show all partitions").click()
     partitions = dialog.locator("input[type=text]").first
     partitions.fill(day.isoformat())
     partitions.press("Enter")
     partitions.blur()
     dialog.get_by_role("button", name="Launch 1 run").click()
-    _button(page, "View").click()
-    expect(page.get_by_text("Success", exact=True).first).to_be_visible(timeout=RUNNING_MS)
+    expect(page.get_by_text("Launched run").first).to_be_visible()
+    page.goto("/runs")
+    ended = page.get_by_text(re.compile("^(Success|Failure|Canceled)$")).first
+    expect(ended).to_be_visible(timeout=RUNNING_MS)
+    expect(ended).to_have_text("Success")
 
     released = current_release(Warehouse(warehouse_dir))
     assert released is not None

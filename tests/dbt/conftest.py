@@ -21,6 +21,10 @@ from raw_history import RawHistory
 from warehouse.contracts import RAW
 from warehouse.schema import create_tables
 
+INCREMENTAL = (
+    *("int_candle_daily", "int_basis_daily", "int_funding_daily", "int_open_interest_daily"),
+    *("int_instrument_observed", "int_instrument_daily", "int_asset_daily"),
+)
 DBT_DIRECTORY = Path(__file__).parents[2] / "dbt"
 
 
@@ -62,9 +66,11 @@ class DbtBuild:
         assert result.success, failed or result.exception
         return {node.node.name: str(node.status) for node in nodes}
 
-    def query(self, sql: str) -> list[dict[str, Any]]:
-        """Rows of a query as dictionaries."""
+    def query(self, sql: str, **attached: Path) -> list[dict[str, Any]]:
+        """Rows of a query as dictionaries; other build files may be attached under a name."""
         with duckdb.connect(str(self.path), read_only=True) as con:
+            for name, path in attached.items():
+                con.execute(f"attach '{path}' as {name} (read_only)")
             return con.execute(sql).pl().to_dicts()
 
     def tables(self) -> dict[str, list[tuple[Any, ...]]]:
@@ -103,14 +109,14 @@ def dbt_build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[st
 
 @dataclass(frozen=True)
 class MarketBuild:
-    """A random market, built in three steps.
+    """A random market, built night by night.
 
     Attributes:
         history: All rows that ended up in the raw tables.
-        build: The build file after the last step.
-        kept_rows: Rows per incremental table that the second step left as the first had made them.
-        nightly: Every table (rows in key order) after the second step, which was incremental.
-        rebuilt: The same after the third, a full refresh.
+        build: The build file at the end.
+        kept_rows: Rows per incremental table that the last load left as the ones before had made them.
+        nightly: Every table (rows in key order) after the last load, built incrementally.
+        rebuilt: The same after a full refresh.
     """
 
     history: RawHistory
@@ -122,27 +128,35 @@ class MarketBuild:
 
 @pytest.fixture(scope="session")
 def market_build(dbt_build: Callable[[str], DbtBuild]) -> MarketBuild:
-    """First the rows of 120 days but a tenth of them, with some wrong values; then the rest and the corrections."""
-    history, draw = random_market(), random.Random(11)
-    early, late, cut = RawHistory(), RawHistory(), datetime.combine(FIRST_DAY + timedelta(days=120), time(0, 15))
+    """Three loads: 120 days without a tenth of their rows; what is missing up to day 140; the last ten days.
+
+    The second load also corrects values of the first, and the third those of the last days of the second.
+    """
+    draw, loads = random.Random(11), [RawHistory(), RawHistory(), RawHistory()]
+    known_at = [datetime(2025, 6, day) for day in (1, 2, 3)]
+    ends = [datetime.combine(FIRST_DAY + timedelta(days=days), time(0, 15)) for days in (120, 140)]
+    history = random_market()
     for table, rows in history.rows.items():
         for row in rows:
-            if table != "instruments" and (row["available_at"] > cut or draw.random() < 0.1):
-                late.rows[table].append(row | {"ingested_at": datetime(2025, 6, 2), "batch_id": "late"})
-            else:
-                early.rows[table].append(row | {"ingested_at": datetime(2025, 6, 1)})
-            if table == "funding_rates" and draw.random() < 0.05:
-                early.rows[table].append(row | {"funding_rate": 0.01, "ingested_at": datetime(2025, 5, 31)})
+            part = 0 if table == "instruments" else sum(row["available_at"] > end for end in ends)
+            if part == 0 and table != "instruments" and draw.random() < 0.1:
+                part = 1
+            loads[part].rows[table].append(row | {"ingested_at": known_at[part]})
+            is_corrected = part == 1 or (part == 2 and row["available_at"] < ends[1] + timedelta(days=2))
+            if table == "funding_rates" and is_corrected and draw.random() < 0.1:
+                loads[part - 1].rows[table].append(row | {"funding_rate": 0.01, "ingested_at": known_at[part - 1]})
     build = dbt_build("market")
-    build.load(early)
+    build.load(loads[0])
     build.dbt("build", "--exclude-resource-type", "unit_test")
-    build.load(late)
-    build.dbt("run")
+    for load in loads[1:]:
+        build.load(load)
+        build.dbt("run")
     kept_rows = {
         f"intermediate.{name}": build.query(
-            f"select count(*) as kept from intermediate.{name} where loaded_until_at < timestamp '2025-06-02'"
+            f"select count(*) as kept from intermediate.{name} "
+            f"where loaded_rows < (select max(loaded_rows) from intermediate.{name})"
         )[0]["kept"]
-        for name in ("int_candle_daily", "int_funding_daily", "int_open_interest_daily")
+        for name in INCREMENTAL
     }
     nightly = build.tables()
     build.dbt("run", "--full-refresh")

@@ -32,3 +32,10 @@ def test_changed_policy_reaches_dbt_as_json() -> None:
     assert variables["windows_baseline"] == 60
     assert Fraction(variables["leaders_oi_weight_cap"]) == Fraction(1, 2)
     assert (variables["as_of_date"], variables["known_at"]) == ("2025-06-01", "2025-06-02 00:20:00.000005")
+
+
+def test_change_of_any_policy_number_rebuilds_what_nights_have_kept() -> None:
+    macro = (DBT_DIRECTORY / "macros" / "incremental.sql").read_text()
+    listed = re.search(r"macro rule_variables\(\).*?return\(\[(.*?)\]\)", macro, re.DOTALL)
+    assert listed is not None
+    assert set(re.findall(r"'(\w+)'", listed[1])) == dbt_vars(Policy()).keys() - {"as_of_date"}

@@ -1,8 +1,9 @@
+{%- set read = [ref('int_instrument_daily')] %}
 {{ config(
-  materialized='incremental', incremental_strategy='append', pre_hook='{{ forget_changed_days() }}',
-  meta={'rests_on': ['stg_instruments']}
+  materialized='incremental', incremental_strategy='append',
+  pre_hook="{{ forget_changed_days([ref('int_instrument_daily')], ref('int_calendar')) }}"
 ) }}
-{%- set since = first_changed_day() %}
+{%- set since = first_changed_day(read) %}
 {#- The longest windows below, and the days that their first day looks back in turn. -#}
 {%- set longest = [var('leaders_median_days'), var('windows_vol_recent') + var('windows_vol_prior'), 30] | max %}
 {%- set days_before = longest + var('windows_vol_recent') %}
@@ -17,7 +18,7 @@ with perpetuals as (
     case
       when count(volume_usd) over recent >= {{ needed(var('windows_vol_recent')) }} then avg(volume_usd) over recent
     end as recent_volume_usd
-  from {{ from_day(ref('int_instrument_daily'), since, days_before) }} as instruments
+  from {{ from_day(ref('int_instrument_daily'), since, days_before) }}
   where market_type = 'perpetual'
   window
     by_day as (partition by exchange, symbol order by date),
@@ -94,7 +95,7 @@ spot_days as (
     asset,
     {{ median('close_usd') }} as spot_close_usd,
     {{ exact_sum('volume_usd') }} as spot_volume_usd
-  from {{ from_day(ref('int_instrument_daily'), since, days_before) }} as instruments
+  from {{ from_day(ref('int_instrument_daily'), since, days_before) }}
   where market_type = 'spot'
   group by date, asset
 ),
@@ -160,8 +161,51 @@ joined as (
       days.asset = membership.asset
       and days.date >= membership.valid_from
       and (days.date < membership.valid_to or membership.valid_to is null)
+),
+
+measured as (
+  select
+    date,
+    asset,
+    sector,
+    funding_8h_bps,
+    funding_weighting,
+    perp_close_usd,
+    spot_close_usd,
+    perp_volume_usd,
+    spot_volume_usd,
+    open_interest_usd,
+    open_interest_base,
+    open_interest_is_carried,
+    open_interest_dropped_usd,
+    basis_frac,
+    basis_kind,
+    exchanges,
+    oi_step_now_usd,
+    oi_step_before_usd,
+    oi_usd_step_now_usd,
+    oi_usd_step_before_usd,
+    perp_close_usd / {{ days_ago('perp_close_usd', 'asset', 1) }} - 1 as perp_return_1d_frac,
+    spot_close_usd / {{ days_ago('spot_close_usd', 'asset', 1) }} - 1 as spot_return_1d_frac,
+    {{ over_days('avg', 'perp_volume_usd', 'asset', var('windows_vol_recent')) }} as perp_volume_recent_mean_usd,
+    {{ over_days(
+      'avg', 'perp_volume_usd', 'asset', var('windows_vol_prior'), ends=var('windows_vol_recent')
+    ) }} as perp_volume_prior_mean_usd,
+    case
+      when count(open_interest_usd) over ranking >= {{ var('leaders_median_min') }}
+        then {{ median('open_interest_usd') }} over ranking
+    end as open_interest_median_usd,
+    max(last_closed_at) over history as last_closed_at,
+    max(last_settled_at) over history as last_settled_at,
+    max(last_observed_at) over history as last_observed_at
+  from joined
+  window
+    history as (partition by asset order by date rows between 29 preceding and current row),
+    ranking as (
+      partition by asset order by date rows between {{ var('leaders_median_days') - 1 }} preceding and current row
+    )
 )
-@@TAIL@@
+
 select
   date,
   asset,
@@ -183,22 +227,14 @@ select
   oi_step_before_usd,
   oi_usd_step_now_usd,
   oi_usd_step_before_usd,
-  perp_close_usd / {{ days_ago('perp_close_usd', 'asset', 1) }} - 1 as perp_return_1d_frac,
-  spot_close_usd / {{ days_ago('spot_close_usd', 'asset', 1) }} - 1 as spot_return_1d_frac,
-  {{ over_days('avg', 'perp_volume_usd', 'asset', var('windows_vol_recent')) }} as perp_volume_recent_mean_usd,
-  {{ over_days(
-    'avg', 'perp_volume_usd', 'asset', var('windows_vol_prior'), ends=var('windows_vol_recent')
-  ) }} as perp_volume_prior_mean_usd,
-  case
-    when count(open_interest_usd) over ranking >= {{ var('leaders_median_min') }}
-      then {{ median('open_interest_usd') }} over ranking
-  end as open_interest_median_usd,
-  max(last_closed_at) over history as last_closed_at,
-  max(last_settled_at) over history as last_settled_at,
-  max(last_observed_at) over history as last_observed_at
-  from joined
-  window
-    history as (partition by asset order by date rows between 29 preceding and current row),
-  ranking as (
-    partition by asset order by date rows between {{ var('leaders_median_days') - 1 }} preceding and current row
-  )
+  perp_return_1d_frac,
+  spot_return_1d_frac,
+  perp_volume_recent_mean_usd,
+  perp_volume_prior_mean_usd,
+  open_interest_median_usd,
+  last_closed_at,
+  last_settled_at,
+  last_observed_at,
+  {{ made_from(ref('int_instrument_daily')) }}
+from measured
+where {{ is_recent('date', since) }}

@@ -1,5 +1,6 @@
 {{ config(
-  materialized='incremental', incremental_strategy='delete+insert', unique_key=['exchange', 'symbol', 'date']
+  materialized='incremental', incremental_strategy='delete+insert', unique_key=['exchange', 'symbol', 'date'],
+  meta={'rests_on': ['stg_arrivals']}
 ) }}
 {%- set since = first_new_day('marks') %}
 

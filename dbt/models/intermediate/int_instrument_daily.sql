@@ -1,8 +1,9 @@
+{%- set read = [ref('int_instrument_observed')] %}
 {{ config(
-  materialized='incremental', incremental_strategy='append', pre_hook='{{ forget_changed_days() }}',
-  meta={'rests_on': ['stg_instruments']}
+  materialized='incremental', incremental_strategy='append',
+  pre_hook="{{ forget_changed_days([ref('int_instrument_observed')], ref('int_instrument_observed')) }}"
 ) }}
-{%- set since = first_changed_day() %}
+{%- set since = first_changed_day(read) %}
 
 with judged as (
   select
@@ -79,8 +80,6 @@ select
   last_closed_at,
   last_settled_at,
   last_observed_at,
-  {{ made_from() }}
+  {{ made_from(ref('int_instrument_observed')) }}
 from followed
-{%- if since is not none %}
-where date >= cast('{{ since }}' as date)
-{%- endif %}
+where {{ is_recent('date', since) }}

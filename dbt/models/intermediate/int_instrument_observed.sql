@@ -1,15 +1,21 @@
+{%- set read = [
+  ref('int_candle_daily'), ref('int_basis_daily'), ref('int_funding_daily'), ref('int_open_interest_daily')
+] %}
 {{ config(
-  materialized='incremental', incremental_strategy='append', pre_hook='{{ forget_changed_days() }}',
+  materialized='incremental', incremental_strategy='append',
+  pre_hook="{{ forget_changed_days([
+  ref('int_candle_daily'), ref('int_basis_daily'), ref('int_funding_daily'), ref('int_open_interest_daily')
+], ref('int_calendar')) }}",
   meta={'rests_on': ['stg_instruments']}
 ) }}
-{%- set since = first_changed_day() %}
+{%- set since = first_changed_day(read) %}
 
 with carrying_days as (
   select
     exchange,
     symbol,
     {{ plus_days('date', 1) }} as date
-  from {{ from_day(ref('int_open_interest_daily'), since, 1) }} as oi
+  from {{ from_day(ref('int_open_interest_daily'), since, 1) }}
 ),
 
 -- Every instrument-day with any data, and the day after an observation, on which it may be carried.

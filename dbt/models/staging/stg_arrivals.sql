@@ -33,3 +33,12 @@ select
   ingested_at
 from {{ source('raw', 'open_interest') }}
 where {{ is_known() }}
+union all
+select
+  'instruments' as dataset,
+  exchange,
+  symbol,
+  ingested_at as event_at,
+  ingested_at
+from {{ source('raw', 'instruments') }}
+where {{ is_known() }}
