@@ -20,6 +20,8 @@ from playwright.sync_api import Page, expect, sync_playwright
 from warehouse.connection import Warehouse
 from warehouse.release import current_release
 
+pytestmark = pytest.mark.browser
+
 PROJECT = Path(__file__).parents[2]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 GROUPS = ("raw", "seeds", "staging", "intermediate", "marts", "signals", "allocations", "hedges", "publish")
