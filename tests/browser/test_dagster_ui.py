@@ -20,15 +20,16 @@ from playwright.sync_api import Page, expect, sync_playwright
 from warehouse.connection import Warehouse
 from warehouse.release import current_release
 
-pytestmark = pytest.mark.browser
-
 PROJECT = Path(__file__).parents[2]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 GROUPS = ("raw", "seeds", "staging", "intermediate", "marts", "signals", "allocations", "hedges", "publish")
 STARTING_S, RUNNING_MS, SHOWING_MS = 180, 400_000, 60_000
 ZOOM_OUT_CLICKS = 4
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here; install it with: apt-get install chromium")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium here; install it with: apt-get install chromium"),
+]
 
 
 @pytest.fixture(scope="module")
