@@ -113,8 +113,8 @@
     one, and under which rules. A model that reads only `upstream` has read what that has. -#}
 {% macro made_from(upstream=none) -%}
   {%- if upstream is none -%}
-    (select max(ingested_at) from {{ ref('stg_arrivals') }}) as loaded_until_at,
-    (select count(*) from {{ ref('stg_arrivals') }}) as loaded_rows,
+    (select loaded_until_at from {{ ref('stg_loads') }}) as loaded_until_at,
+    (select loaded_rows from {{ ref('stg_loads') }}) as loaded_rows,
   {%- else -%}
     (select max(loaded_rows) from {{ upstream }}) as loaded_rows,
   {%- endif %}
@@ -139,7 +139,7 @@
     daily models, the terms of the instruments. -#}
 {% macro rules_fingerprint() -%}
   {%- if execute -%}
-    {%- set rules = namespace(text='') -%}
+    {%- set rules = namespace(text=var('macros_sha256') ~ '|') -%}
     {%- for name in rule_variables() -%}
       {%- set rules.text = rules.text ~ name ~ '=' ~ var(name) ~ '|' -%}
     {%- endfor -%}
@@ -160,7 +160,7 @@
 {%- endmacro %}
 
 {#- dbt asks this before it keeps anything of an incremental model. A table is rebuilt, without being asked to, when its
-    rows were computed under other rules (a changed policy, model or seed) or do not tell theirs; one that reads raw
+    rows were computed under other rules (a changed policy, model, macro or seed) or do not tell theirs; one that reads raw
     rows also when rows came in behind the newest that it has read (a clock that was set back). -#}
 {% macro should_full_refresh() %}
   {% set wanted = config.get('full_refresh') %}
@@ -182,8 +182,9 @@
     ~ "rules_fingerprint)" %}
   {% set nothing_behind = "true" %}
   {% if 'stg_arrivals' in config.get('meta', {}).get('rests_on', []) %}
-    {% set nothing_behind = "max(loaded_rows) = (select count(*) from " ~ ref('stg_arrivals')
-      ~ " where ingested_at <= (select max(loaded_until_at) from " ~ existing ~ "))" %}
+    {% set nothing_behind = "max(loaded_rows) + (select count(*) from " ~ ref('stg_arrivals')
+      ~ " where ingested_at > (select max(loaded_until_at) from " ~ existing ~ ")) = (select loaded_rows from "
+      ~ ref('stg_loads') ~ ")" %}
   {% endif %}
   {% set found = run_query("select " ~ same_rules ~ " and " ~ nothing_behind ~ " from " ~ existing) %}
   {% do return(found.rows[0][0]) %}

@@ -1,16 +1,29 @@
+{#- A sum that every run gives to the last bit. -#}
+{% macro exact_sum(expression, scale=12) -%}
+  cast(sum({{ exact(expression, scale) }}) as double)
+{%- endmacro %}
+
 {#- Statistics over a window of days. The rows of an entity must be its consecutive days without a gap. A window
     with fewer known days than the policy asks for gives null. -#}
 
-{#- `aggregate` of x over the `days` days that end `ends` days ago. -#}
+{#- `aggregate` of x over the `days` days that end `ends` days ago. An `exact_avg` is the same wherever the series
+    begins, so that a night that reads only its last days gives the same bits as a rebuild. -#}
 {% macro over_days(aggregate, x, entity, days, ends=0) -%}
-  {%- set frame -%}
-    over (
+  {%- set window -%}
+    (
       partition by {{ entity }} order by date
       rows between {{ days + ends - 1 }} preceding and {{ 'current row' if ends == 0 else ends ~ ' preceding' }}
     )
   {%- endset -%}
-  {%- set statistic = median(x) if aggregate == 'median' else aggregate ~ '(' ~ x ~ ')' -%}
-  case when count({{ x }}) {{ frame }} >= {{ needed(days) }} then {{ statistic }} {{ frame }} end
+  {%- set known = 'count(' ~ x ~ ') over ' ~ window -%}
+  {%- if aggregate == 'exact_avg' -%}
+    {%- set statistic = 'cast(sum(' ~ exact(x) ~ ') over ' ~ window ~ ' as double) / ' ~ known -%}
+  {%- elif aggregate == 'median' -%}
+    {%- set statistic = median(x) ~ ' over ' ~ window -%}
+  {%- else -%}
+    {%- set statistic = aggregate ~ '(' ~ x ~ ') over ' ~ window -%}
+  {%- endif -%}
+  case when {{ known }} >= {{ needed(days) }} then {{ statistic }} end
 {%- endmacro %}
 
 {#- Standard score of x against the `days` days before, with a floor under the deviation. -#}

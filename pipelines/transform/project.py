@@ -1,5 +1,6 @@
 """The dbt project as this pipeline runs it: where it lies, its manifest and its command line."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -39,8 +40,15 @@ def dbt_executable() -> str:
 
 def build_arguments(policy: Policy, as_of_date: date) -> list[str]:
     """`dbt build` with the policy's numbers, up to a day; unit tests belong to the test suite, not to a night."""
-    variables = json.dumps(dbt_vars(policy, as_of_date), sort_keys=True)
+    variables = json.dumps(dbt_vars(policy, as_of_date, macros_sha256=_macros_sha256()), sort_keys=True)
     return ["build", "--exclude-resource-type", "unit_test", "--vars", variables]
+
+
+def _macros_sha256() -> str:
+    digest = hashlib.sha256()
+    for path in sorted((DBT_DIRECTORY / "macros").rglob("*.sql")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _newest_source() -> float:

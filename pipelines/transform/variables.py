@@ -27,7 +27,12 @@ POLICY_VARIABLES: dict[str, tuple[str, ...]] = {
 """The keys of the policy that the SQL reads; the dbt project holds the same names with the policy's defaults."""
 
 
-def dbt_vars(policy: Policy, as_of_date: date | None = None, known_at: datetime | None = None) -> dict[str, Any]:
+def dbt_vars(
+    policy: Policy,
+    as_of_date: date | None = None,
+    known_at: datetime | None = None,
+    macros_sha256: str | None = None,
+) -> dict[str, Any]:
     """The variables of one dbt call, ready for JSON.
 
     Args:
@@ -35,6 +40,8 @@ def dbt_vars(policy: Policy, as_of_date: date | None = None, known_at: datetime 
         as_of_date: Last complete UTC day: the marts end there even when no exchange sent anything for it. None: the
             last day whose end the data has reached.
         known_at: Read only rows ingested at or before this UTC instant (naive), as a replay does. None: everything.
+        macros_sha256: Hash of the project's macros, which dbt cannot tell itself: another one than the night before
+            rebuilds what that night has kept.
 
     Returns:
         Every variable of the dbt project. Fractions are exact text ("2/3"), dates and instants ISO text.
@@ -45,6 +52,7 @@ def dbt_vars(policy: Policy, as_of_date: date | None = None, known_at: datetime 
         for key in keys
     }
     variables["as_of_date"] = as_of_date.isoformat() if as_of_date else None
+    variables["macros_sha256"] = macros_sha256
     variables["known_at"] = known_at.isoformat(sep=" ") if known_at else None
     return variables
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -24,9 +25,17 @@ from tests.benchmarks.report import Ratio
 from warehouse.contracts import RAW
 from warehouse.schema import create_tables
 
-FIVE_YEARS, SHORT = 1620, 120
-ASSETS, NIGHTS, REPEATS = 40, 3, 2
+FIVE_YEARS, SHORT = 5 * 365, 120
+ASSETS, NIGHTS, REPEATS = 36, 3, 3
 SCRIPT = Path(__file__).parent / "hand_written_marts.sql"
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Wall time of a dbt command, and the part of it in which any model was being built."""
+
+    command: float
+    models: float
 
 
 def main() -> list[Ratio]:
@@ -35,28 +44,29 @@ def main() -> list[Ratio]:
         long, short = Path(folder) / "long", Path(folder) / "short"
         rows = make_raw(long, FIVE_YEARS)
         make_raw(short, SHORT)
-        floor = min(hand_written(long) for _ in range(REPEATS))
-        built = min(dbt_models(long, "--full-refresh") for _ in range(REPEATS))
+        # By turns, so that a busy minute of the machine meets both.
+        turns = [(hand_written(long), dbt_build(long, "--full-refresh").models) for _ in range(REPEATS)]
+        floor, built = (min(seconds) for seconds in zip(*turns, strict=True))
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
         compare(long)
-        dbt_models(short, "--full-refresh")
-        nights = {long: [], short: []}
+        dbt_build(short, "--full-refresh")
+        nights: dict[Path, list[Seconds]] = {long: [], short: []}
         for number in range(NIGHTS):
-            for place, seconds in nights.items():
+            for place, measured in nights.items():
                 add_night(place, number)
-                seconds.append(dbt_models(place))
-        long_night, short_night = min(nights[long]), min(nights[short])
+                measured.append(dbt_build(place))
+    slow, quick = (min(measured, key=lambda seconds: seconds.command) for measured in nights.values())
     return [
         Ratio("marts, dbt models / hand-written script", built, floor, 2.0,
               f"{rows:,} raw rows, {built:.1f} s against {floor:.1f} s"),
         Ratio("marts, peak memory of dbt / 1536 MiB", peak, 1536, 1.0, f"{peak:.0f} MiB"),
-        Ratio("marts, a night's models over 4.4 years / 120 days", long_night, short_night, 1.3,
-              f"{long_night:.2f} s against {short_night:.2f} s"),
+        Ratio("marts, a night's dbt build over 5 years / over 120 days", slow.command, quick.command, 1.3,
+              f"{slow.command:.1f} s against {quick.command:.1f} s; models {slow.models:.1f}, {quick.models:.1f} s"),
     ]  # fmt: skip
 
 
 def make_raw(place: Path, days: int) -> int:
-    """Hourly candles and open interest of 40 assets on three exchanges, 1% of the rows revised; gives the row count."""
+    """Hourly candles and open interest of 36 assets on three exchanges, 1% of the rows revised; gives the row count."""
     place.mkdir()
     with (DBT_DIRECTORY / "seeds" / "asset_sectors.csv").open() as file:
         assets = list(dict.fromkeys(row["asset"] for row in csv.DictReader(file)))[:ASSETS]
@@ -166,7 +176,7 @@ def hand_written(place: Path) -> float:
     """Seconds of the script in a copy of the file, under the memory limit of the dbt profile."""
     copy = place / "script.duckdb"
     shutil.copy(place / "build.duckdb", copy)
-    settings = {"memory_limit": "1200MB", "preserve_insertion_order": False}
+    settings = {"memory_limit": "900MB", "preserve_insertion_order": False}
     with duckdb.connect(str(copy), config=settings) as con:
         con.execute(
             "create table asset_sectors as select * from read_csv($1)",
@@ -179,17 +189,18 @@ def hand_written(place: Path) -> float:
         return time.perf_counter() - started
 
 
-def dbt_models(place: Path, *options: str) -> float:
-    """Seconds during which any model was being built; dbt's own start, its seeds and its tests are left out."""
+def dbt_build(place: Path, *options: str) -> Seconds:
+    """Seeds, models and tests, as a night builds them."""
     arguments = ["--project-dir", DBT_DIRECTORY, "--profiles-dir", DBT_DIRECTORY, "--quiet"]
     arguments += ["--target-path", place / "target", "--log-path", place / "logs"]
-    arguments += ["--vars", json.dumps(dbt_vars(load_policy()))]
-    kinds = ["--resource-type", "model", "--resource-type", "seed"]
+    arguments += ["--exclude-resource-type", "unit_test", "--vars", json.dumps(dbt_vars(load_policy()))]
+    began = time.perf_counter()
     subprocess.run(
-        [Path(sys.executable).parent / "dbt", "build", *kinds, *options, *arguments],
+        [Path(sys.executable).parent / "dbt", "build", *options, *arguments],
         env=os.environ | {"ROTATION_BUILD_PATH": str(place / "build.duckdb")},
         check=True,
     )
+    command = time.perf_counter() - began
     results = json.loads((place / "target" / "run_results.json").read_text())["results"]
     spans = sorted(
         (datetime.fromisoformat(phase["started_at"]), datetime.fromisoformat(phase["completed_at"]))
@@ -198,11 +209,11 @@ def dbt_models(place: Path, *options: str) -> float:
         for phase in result["timing"]
         if phase["name"] == "execute"
     )
-    busy, until = 0.0, spans[0][0]
+    models, until = 0.0, spans[0][0]
     for started, completed in spans:
-        busy += max(0.0, (completed - max(started, until)).total_seconds())
+        models += max(0.0, (completed - max(started, until)).total_seconds())
         until = max(until, completed)
-    return busy
+    return Seconds(command, models)
 
 
 def compare(place: Path) -> None:

@@ -54,7 +54,8 @@ class Oracle:
         self.volume: dict[tuple[str, str], Series] = defaultdict(dict)
         self.f8: dict[tuple[str, str], Series] = defaultdict(dict)
         self.coins: dict[tuple[str, str], dict[date, float]] = defaultdict(dict)
-        self._candles(history.rows["futures_ohlcv"] + history.rows["spot_ohlcv"])
+        lasts = [row for row in history.rows["futures_ohlcv"] if row["price_type"] == "last"]
+        self._candles(lasts + history.rows["spot_ohlcv"])
         self._funding(history.rows["funding_rates"])
         self._believe(self._observations(history.rows["open_interest"]))
         self.assets = sorted({self.asset(key) for key in self.terms})

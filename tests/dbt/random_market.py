@@ -50,6 +50,9 @@ def _random_day(history: RawHistory, draw: random.Random, day: date, asset: str,
 
     if here():
         history.candle("binance", usdt, day, price * units, draw.uniform(5e7, 9e7))
+    for kind, level in (("mark", 1.0004), ("index", 1.0)):
+        if here():
+            history.candle("bybit", usdt, day, price * units * level, price_type=kind)
     for hours in (0, 8, 16):
         if here():
             close = price * units * (1 + draw.gauss(0, 0.001))

@@ -29,10 +29,8 @@ def test_shorter_calendar_forgets_its_days_and_a_longer_one_brings_them_back(
     build = dbt_build("shorter")
     shutil.copy(market_build.build.path, build.path)
     build.dbt("run", variables={"as_of_date": "2025-05-20"})
-    last_days = (
-        "select max(date) as last from intermediate.{} union all select max(date) from marts.asset_futures_daily"
-    )
-    assert [row["last"] for row in build.query(last_days.format("int_instrument_daily"))] == [date(2025, 5, 20)] * 2
+    for table in ("intermediate.int_instrument_daily", "marts.asset_futures_daily", "marts.data_health_daily"):
+        assert build.query(f"select max(date) as last from {table}") == [{"last": date(2025, 5, 20)}]
     build.dbt("run")
     assert build.tables() == market_build.rebuilt
 
@@ -98,3 +96,9 @@ def test_gap_to_the_settlement_of_the_day_before_is_seen_by_a_nightly_run(fundin
     next_day.funding("a", SYMBOL, datetime(2025, 1, 2, 0, 30), 0.5, None, ingested_at=late, batch_id="next")
     # 4.5 hours after the settlement before, nearest to 4.
     assert funding(next_day, day=date(2025, 1, 2), column="hours_sum") == 4
+
+
+def test_changed_macro_makes_the_rows_anew(funding: Callable[..., float]) -> None:
+    before = funding(RawHistory(), column="rules_fingerprint")
+    assert funding(RawHistory(), column="rules_fingerprint") == before
+    assert funding(RawHistory(), column="rules_fingerprint", macros_sha256="another") != before

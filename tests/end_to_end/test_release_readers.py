@@ -20,8 +20,9 @@ from warehouse.connection import Warehouse
 
 warehouse, stop = Warehouse(Path(sys.argv[1]), threads=1), Path(sys.argv[2])
 print("ready", flush=True)
-seen, queries = [], 0
-while not stop.exists() or queries == 0:
+seen, queries, is_last = [], 0, False
+while not is_last:
+    is_last = stop.exists()  # asked before the release is opened, so that the last look meets the last release
     with warehouse.open_release() as con:
         for _ in range(3):
             release_id, = con.execute("select release_id from quality.release_info").fetchone()

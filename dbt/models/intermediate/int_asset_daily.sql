@@ -16,7 +16,8 @@ with perpetuals as (
     end as previous_base,
     case when lag(date) over by_day = {{ plus_days('date', -1) }} then lag(price_usd) over by_day end as previous_price,
     case
-      when count(volume_usd) over recent >= {{ needed(var('windows_vol_recent')) }} then avg(volume_usd) over recent
+      when count(volume_usd) over recent >= {{ needed(var('windows_vol_recent')) }}
+        then cast(sum({{ exact('volume_usd') }}) over recent as double) / count(volume_usd) over recent
     end as recent_volume_usd
   from {{ from_day(ref('int_instrument_daily'), since, days_before) }}
   where market_type = 'perpetual'
@@ -187,9 +188,9 @@ measured as (
     oi_usd_step_before_usd,
     perp_close_usd / {{ days_ago('perp_close_usd', 'asset', 1) }} - 1 as perp_return_1d_frac,
     spot_close_usd / {{ days_ago('spot_close_usd', 'asset', 1) }} - 1 as spot_return_1d_frac,
-    {{ over_days('avg', 'perp_volume_usd', 'asset', var('windows_vol_recent')) }} as perp_volume_recent_mean_usd,
+    {{ over_days('exact_avg', 'perp_volume_usd', 'asset', var('windows_vol_recent')) }} as perp_volume_recent_mean_usd,
     {{ over_days(
-      'avg', 'perp_volume_usd', 'asset', var('windows_vol_prior'), ends=var('windows_vol_recent')
+      'exact_avg', 'perp_volume_usd', 'asset', var('windows_vol_prior'), ends=var('windows_vol_recent')
     ) }} as perp_volume_prior_mean_usd,
     case
       when count(open_interest_usd) over ranking >= {{ var('leaders_median_min') }}

@@ -1,3 +1,4 @@
+-- depends_on: {{ ref('stg_arrivals') }}
 {{ config(
   materialized='incremental', incremental_strategy='delete+insert', unique_key=['exchange', 'symbol', 'date'],
   meta={'rests_on': ['stg_arrivals']}
