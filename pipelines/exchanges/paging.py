@@ -31,6 +31,8 @@ class Pages:
 
     frames: list[pl.DataFrame] = field(default_factory=list)
     rejected: dict[str, None] = field(default_factory=dict)  # a dict keeps the order and drops repetitions
+    is_complete: bool = True
+    """False when no row of a reply was readable: nobody knows then how much of the window that reply answered."""
 
 
 async def read_window(
@@ -59,6 +61,7 @@ async def read_window(
             todo.append((page.asked_until, high))
         span = page.rows.span
         if span is None:
+            pages.is_complete &= not page.rows.rejected
             continue
         pages.frames.append(page.rows.frame)
         todo.extend(_unanswered(page, low, span, step, order))

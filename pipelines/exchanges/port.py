@@ -77,6 +77,7 @@ class Fetched:
         gaps: Holes inside the series.
         absences: Parts of the window that the exchange refuses to serve.
         rejected: Rows that could not be read (row_number, row_json, rule): they belong in quarantine.
+        is_complete: False when a part of the window was answered with unreadable rows alone: it has to be asked again.
     """
 
     frame: pl.DataFrame
@@ -85,6 +86,7 @@ class Fetched:
     gaps: tuple[Gap, ...] = ()
     absences: tuple[Absence, ...] = ()
     rejected: pl.DataFrame = field(default_factory=no_rejected_rows)
+    is_complete: bool = True
 
 
 class Adapter(Protocol):

@@ -59,7 +59,8 @@ def fetched(
         frame = pl.DataFrame(schema=columns)
     else:
         frame = rows.select(_column(values[name]).cast(kind).alias(name) for name, kind in columns.items())
-    return Fetched(frame, requests, _digest(rows), _gaps(rows, longest_step), rejected=_rejected(pages))
+    gaps, rejected = _gaps(rows, longest_step), _rejected(pages)
+    return Fetched(frame, requests, _digest(rows), gaps, rejected=rejected, is_complete=pages.is_complete)
 
 
 def candle_values(*, is_traded: bool, usd_per_contract: float | None) -> dict[str, pl.Expr | str | None]:

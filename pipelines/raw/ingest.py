@@ -215,7 +215,10 @@ class _Run:
         }
         self.report.gaps += [(request.symbol, gap) for gap in fetched.gaps]
         del self.report.gaps[_WORTH_NAMING:]
-        if rows or unreadable:
+        if not fetched.is_complete:
+            error = f"{self._adapter.exchange} answered {request.symbol} with a page of which no row can be read; it is in raw.quarantine"
+            loads.append(self._load(request, "failed", started_at, fetched, error=error, **counts))
+        elif rows or unreadable:
             loads.append(self._load(request, "ok", started_at, fetched, **counts))
         elif not request.is_trading:
             reason = "it does not trade any more, and nothing is kept of it for this window"

@@ -265,6 +265,16 @@ def test_an_unreadable_row_goes_along_and_the_others_are_stored():
     assert got.rejected.rows() == [(0, f'["{ms(9)}", null, "12", "9", "11", "5", "55"]', "row_readable")]
 
 
+def test_a_later_page_of_unreadable_rows_alone_leaves_the_window_incomplete():
+    whole = [ms(8), "10", "12", "9", "11", "5", ms(9) - 1, "55"]
+    broken = [ms(9), None, "12", "9", "11", "5", ms(10) - 1, "55"]
+    arguments = ("BTC/USDT", "spot", "last", "1d", day(8), day(10))
+    got, _ = ask(
+        "binance", lambda _, params: [whole] if params["startTime"] == ms(8) else [broken], "candles", *arguments
+    )
+    assert (got.frame["opened_at"].to_list(), got.rejected.height, got.is_complete) == ([day(8)], 1, False)
+
+
 def test_equal_data_has_an_equal_digest_in_whatever_order_it_came():
     first = [str(ms(8)), "10", "12", "9", "11", "5", "55"]
     second = [str(ms(9)), "10", "12", "9", "11", "5", "55"]

@@ -267,6 +267,13 @@ def test_an_answer_of_unreadable_rows_only_has_failed_and_is_in_quarantine(wareh
     assert warehouse.execute("select count(*) from raw.quarantine").fetchone() == (1,)
 
 
+def test_an_incomplete_answer_keeps_its_rows_and_covers_nothing(warehouse):
+    unreadable = pl.DataFrame({"row_number": [0], "row_json": ["null"], "rule": ["row_readable"]})
+    answer = Fetched(candles("A/USDT", [0]), 2, "digest", rejected=unreadable, is_complete=False)
+    ingest(MemoryAdapter(A_USDT=answer), plan_for(request("A/USDT")), RawWriter(warehouse))
+    assert log(warehouse, "status, rows_written, rows_quarantined, covered_until_at") == [("failed", 1, 1, None)]
+
+
 def test_rows_that_all_break_a_rule_cover_nothing_and_are_asked_for_again(warehouse):
     zero = pl.DataFrame(
         [("binance", "O", datetime(2024, 6, 10), None, 0.0, None, "history")],
