@@ -11,6 +11,7 @@ from pipelines.exchanges import capabilities, port
 from pipelines.exchanges.client import count_requests
 from pipelines.exchanges.errors import ExchangeFailure
 from pipelines.exchanges.parse import DAY_MS, HOUR_MS, Shape
+from pipelines.exchanges.present import Look
 from pipelines.exchanges.retries import Caller
 from pipelines.exchanges.wire import Ask, Market, Request, WireAdapter
 
@@ -129,6 +130,20 @@ class Binance(WireAdapter):
             return Request(endpoint, params, until)
 
         return ask
+
+    def _look_at_open_interest(self, markets: list[Market]) -> list[Look]:
+        shape = Shape(time="time", required={"amount": "openInterest"}, optional={"value": "value"})
+        return [
+            Look(f"{'fapiPublic' if market['linear'] else 'dapiPublic'}GetOpenInterest", {"symbol": market["id"]},
+                 [market], shape, None)
+            for market in markets
+        ]  # fmt: skip
+
+    def _look_at_funding(self, markets: list[Market]) -> list[Look]:
+        shape = Shape(time="time", required={"rate": "lastFundingRate"}, optional={"next_ms": "nextFundingTime"})
+        sides = {"fapiPublicGetPremiumIndex": "linear", "dapiPublicGetPremiumIndex": "inverse"}
+        groups = {endpoint: [market for market in markets if market[side]] for endpoint, side in sides.items()}
+        return [Look(endpoint, {}, group, shape, "symbol") for endpoint, group in groups.items() if group]
 
     def _open_interest_values(self, market: Market) -> dict[str, pl.Expr | str | None]:
         amount, value = pl.col("amount"), pl.col("value")

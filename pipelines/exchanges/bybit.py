@@ -6,6 +6,7 @@ import polars as pl
 
 from pipelines.exchanges import capabilities
 from pipelines.exchanges.parse import HOUR_MS, Shape
+from pipelines.exchanges.present import NOW, Look
 from pipelines.exchanges.wire import Ask, Market, Request, WireAdapter
 
 _PRICES: dict[str, int | str] = {"open": 1, "high": 2, "low": 3, "close": 4}
@@ -91,6 +92,13 @@ class Bybit(WireAdapter):
 
         return ask
 
+    def _look_at_open_interest(self, markets: list[Market]) -> list[Look]:
+        return _tickers(markets, Shape(time=NOW, required={"amount": "openInterest"}))
+
+    def _look_at_funding(self, markets: list[Market]) -> list[Look]:
+        optional: dict[str, int | str] = {"interval_hours": "fundingIntervalHour", "next_ms": "nextFundingTime"}
+        return _tickers(markets, Shape(time=NOW, required={"rate": "fundingRate"}, optional=optional))
+
     def _open_interest_values(self, market: Market) -> dict[str, pl.Expr | str | None]:
         amount = pl.col("amount")
         if market["linear"]:
@@ -104,3 +112,14 @@ class Bybit(WireAdapter):
 
 def _category(market: Market) -> str:
     return "spot" if market["spot"] else "linear" if market["linear"] else "inverse"
+
+
+def _tickers(markets: list[Market], shape: Shape) -> list[Look]:
+    """One request per category that any of the markets belongs to."""
+    groups: dict[str, list[Market]] = {}
+    for market in markets:
+        groups.setdefault(_category(market), []).append(market)
+    return [
+        Look("publicGetV5MarketTickers", {"category": category}, group, shape, "symbol")
+        for category, group in groups.items()
+    ]

@@ -5,6 +5,9 @@ The adapters take their page sizes from here, the planner skips what is not offe
 """
 
 from dataclasses import dataclass, field
+from typing import Literal
+
+Asked = Literal["all at once", "one by one"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,9 @@ class Capabilities:
         open_interest_page: Most rows of open interest history in one reply; 0 where there is no history.
         open_interest_history_days: How far back open interest is served; None: as far as it is kept.
         open_interest_periods: Periods of open interest history that may be asked for.
+        funding_history_days: How far back settlements are served; None: as far as they are kept.
+        funding_now: How the funding of the running interval is asked for.
+        open_interest_now: How the open interest of this moment is asked for.
         absences: What is not offered, by dataset or `dataset/price_type`, with the reason.
     """
 
@@ -33,6 +39,9 @@ class Capabilities:
     open_interest_page: int
     open_interest_history_days: int | None
     open_interest_periods: tuple[str, ...]
+    funding_now: Asked
+    open_interest_now: Asked
+    funding_history_days: int | None = None
     absences: dict[str, str] = field(default_factory=dict)
 
     def absence(self, dataset: str, price_type: str | None, timeframe: str | None) -> str | None:
@@ -54,6 +63,8 @@ BINANCE = Capabilities(
     open_interest_page=500,
     open_interest_history_days=30,
     open_interest_periods=("5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d"),
+    funding_now="all at once",
+    open_interest_now="one by one",
 )
 BYBIT = Capabilities(
     exchange="bybit",
@@ -65,5 +76,7 @@ BYBIT = Capabilities(
     open_interest_page=200,
     open_interest_history_days=None,
     open_interest_periods=("5m", "15m", "30m", "1h", "4h", "1d"),
+    funding_now="all at once",
+    open_interest_now="all at once",
 )
 CAPABILITIES = {row.exchange: row for row in (BINANCE, BYBIT)}

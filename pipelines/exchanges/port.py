@@ -4,6 +4,7 @@ Times are naive UTC. Windows are half-open: `start <= time < end`. A frame's col
 warehouse's table without its lineage (when it became known, from where), which ingestion adds.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -40,6 +41,15 @@ SPOT_CANDLE_COLUMNS = fact_schema(SPOT_OHLCV)
 FUTURES_CANDLE_COLUMNS = fact_schema(FUTURES_OHLCV)
 FUNDING_COLUMNS = fact_schema(FUNDING_RATES)
 OPEN_INTEREST_COLUMNS = fact_schema(OPEN_INTEREST)
+
+FUNDING_NOW_COLUMNS = {
+    "exchange": pl.String(),
+    "symbol": pl.String(),
+    "observed_at": pl.Datetime("us"),
+    "funding_rate": pl.Float64(),  # decimal per settlement
+    "interval_hours": pl.Float64(),  # null where the exchange does not say it
+    "next_settlement_at": pl.Datetime("us"),
+}
 
 REJECTED_COLUMNS = {"row_number": pl.Int64(), "row_json": pl.String(), "rule": pl.String()}
 
@@ -120,4 +130,18 @@ class Adapter(Protocol):
 
     async def open_interest(self, symbol: str, period: str, start: datetime, end: datetime) -> Fetched:
         """History of open interest, one row per `period`, in whichever units the exchange publishes."""
+        ...
+
+    async def open_interest_now(self, symbols: Sequence[str]) -> Fetched:
+        """Open interest at this moment, one row per symbol that the exchange knows, `source_kind` snapshot.
+
+        `observed_at` is the exchange's own stamp where it sends one per row, else the moment of the reply.
+        """
+        ...
+
+    async def funding_now(self, symbols: Sequence[str]) -> Fetched:
+        """The running interval's funding as the exchange shows it now (`FUNDING_NOW_COLUMNS`): an estimate.
+
+        It is never stored as a settlement; people and `rotation doctor --live` look at it.
+        """
         ...

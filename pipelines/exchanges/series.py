@@ -58,9 +58,14 @@ def fetched(
     if rows.is_empty():
         frame = pl.DataFrame(schema=columns)
     else:
-        frame = rows.select(_column(values[name]).cast(kind).alias(name) for name, kind in columns.items())
+        frame = rows.select(as_column(values[name]).cast(kind).alias(name) for name, kind in columns.items())
     gaps, rejected = _gaps(rows, longest_step), _rejected(pages)
     return Fetched(frame, requests, _digest(rows), gaps, rejected=rejected, is_complete=pages.is_complete)
+
+
+def present(frame: pl.DataFrame, pages: Pages, requests: int) -> Fetched:
+    """What an exchange shows of this moment, in the shape of the port: no series, so no gaps."""
+    return Fetched(frame, requests, _digest(frame), rejected=_rejected(pages))
 
 
 def candle_values(*, is_traded: bool, usd_per_contract: float | None) -> dict[str, pl.Expr | str | None]:
@@ -87,7 +92,8 @@ def time_column() -> pl.Expr:
     return pl.from_epoch(pl.col(TIME), time_unit="ms").dt.cast_time_unit("us")
 
 
-def _column(value: pl.Expr | str | None) -> pl.Expr:
+def as_column(value: pl.Expr | str | None) -> pl.Expr:
+    """The expression itself, or the same value on every row."""
     return value if isinstance(value, pl.Expr) else pl.lit(value)
 
 

@@ -6,7 +6,7 @@ drop the quote volume, its unified funding the mark price, and its own paging lo
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from pipelines.clock import to_milliseconds
-from pipelines.exchanges import port, series
+from pipelines.exchanges import port, present, series
 from pipelines.exchanges.capabilities import Capabilities
 from pipelines.exchanges.client import count_requests
 from pipelines.exchanges.errors import classify
@@ -29,9 +29,9 @@ from pipelines.exchanges.parse import (
     duration_ms,
     parse_rows,
 )
+from pipelines.exchanges.present import Market
 from pipelines.exchanges.retries import Caller
 
-Market = dict[str, Any]
 _LEAST_FUNDING_STEP_MS = HOUR_MS - 2 * MINUTE_MS  # no exchange settles more often than hourly
 _LONGEST_FUNDING_STEP_MS = DAY_MS
 
@@ -133,6 +133,42 @@ class WireAdapter(ABC):
             pages=pages, requests=requests, longest_step=step,
         )  # fmt: skip
 
+    async def open_interest_now(self, symbols: Sequence[str]) -> port.Fetched:
+        looks = self._look_at_open_interest([self._market(symbol) for symbol in symbols])
+        seen = await present.see(self._client, self._caller, self._rows, "open interest now", looks)
+        frames = [
+            frame.select(
+                symbol=pl.lit(market["symbol"]),
+                observed_at=series.time_column(),
+                **{name: series.as_column(value) for name, value in self._open_interest_values(market).items()},
+            )
+            for market, frame in seen.frames
+        ]
+        return seen.fetched(frames, port.OPEN_INTEREST_COLUMNS, exchange=self.exchange, source_kind="snapshot")
+
+    async def funding_now(self, symbols: Sequence[str]) -> port.Fetched:
+        looks = self._look_at_funding([self._market(symbol) for symbol in symbols])
+        seen = await present.see(self._client, self._caller, self._rows, "funding now", looks)
+        frames = [
+            frame.select(
+                symbol=pl.lit(market["symbol"]),
+                observed_at=series.time_column(),
+                funding_rate="rate",
+                interval_hours=_known("interval_hours", frame),
+                next_settlement_at=pl.from_epoch(_known("next_ms", frame).cast(pl.Int64), time_unit="ms"),
+            )
+            for market, frame in seen.frames
+        ]
+        return seen.fetched(frames, port.FUNDING_NOW_COLUMNS, exchange=self.exchange)
+
+    @abstractmethod
+    def _look_at_open_interest(self, markets: list[Market]) -> list[present.Look]:
+        """What to ask for the open interest of this moment; the shape's columns are those of the history."""
+
+    @abstractmethod
+    def _look_at_funding(self, markets: list[Market]) -> list[present.Look]:
+        """What to ask for the funding of the running interval: `rate`, and `interval_hours` and `next_ms` if sent."""
+
     @abstractmethod
     def _details(self, market: Market) -> dict[str, Any]:
         """What only this exchange's own fields say about a market (see `markets.instruments_frame`)."""
@@ -201,3 +237,7 @@ class WireAdapter(ABC):
             except UnreadableReply as error:
                 raise classify(error, self.exchange, name, symbol) from None
         return pages, counted.requests
+
+
+def _known(name: str, frame: pl.DataFrame) -> pl.Expr:
+    return pl.col(name) if name in frame.columns else pl.lit(None, pl.Float64)

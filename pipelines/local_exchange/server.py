@@ -8,7 +8,8 @@ import asyncio
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Protocol
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -26,6 +27,17 @@ from pipelines.local_exchange.market import Market
 from pipelines.local_exchange.wire import Reply, dumps
 
 
+class WireFormat(Protocol):
+    """One exchange's answers to GET requests, in its own JSON."""
+
+    def answer(self, host: str, path: str, query: Mapping[str, str]) -> Reply:
+        """Answer one request; a refusal comes as the exchange words it."""
+        ...
+
+
+_WIRE_FORMATS: dict[str, Callable[[Market], WireFormat]] = {"bybit": Bybit}
+
+
 class LocalExchange:
     """Answers HTTP requests for the exchanges from one market.
 
@@ -39,7 +51,10 @@ class LocalExchange:
         self, market: Market, faults: Faults | None = None, open_interest_history_days: int | None = 30
     ) -> None:
         self._faults = faults or Faults()
-        self._exchanges = {"binance": Binance(market, open_interest_history_days), "bybit": Bybit(market)}
+        self._exchanges: dict[str, WireFormat] = {
+            "binance": Binance(market, open_interest_history_days),
+            **{name: wire(market) for name, wire in _WIRE_FORMATS.items()},
+        }
         self._requests: Counter[str] = Counter()
         self._rows: Counter[str] = Counter()
 

@@ -216,7 +216,7 @@ class _Run:
         self.report.gaps += [(request.symbol, gap) for gap in fetched.gaps]
         del self.report.gaps[_WORTH_NAMING:]
         if not fetched.is_complete:
-            error = f"{self._adapter.exchange} answered {request.symbol} with a page of which no row can be read; it is in raw.quarantine"
+            error = f"{request.symbol}: no row of a page can be read; they are in raw.quarantine, the rest is stored"
             loads.append(self._load(request, "failed", started_at, fetched, error=error, **counts))
         elif rows or unreadable:
             loads.append(self._load(request, "ok", started_at, fetched, **counts))

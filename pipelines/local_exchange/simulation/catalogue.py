@@ -1,7 +1,7 @@
 """What is traded in the simulated market: coins, exchanges and their instruments."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from math import floor, log10
 
@@ -65,7 +65,7 @@ def _coins() -> dict[str, Coin]:
 
 
 COINS = _coins()
-INVERSE_COINS = DATED_COINS = ("BTC", "ETH")
+DATED_COINS = ("BTC", "ETH")
 THOUSANDS = ("PEPE", "SHIB", "BONK", "FLOKI")  # their contracts are on 1000 coins
 
 
@@ -74,11 +74,14 @@ class Exchange:
     """How one exchange differs from another: the whole difference stands here.
 
     Attributes:
-        share: Its share of open interest and volume.
+        share: Its open interest and volume in parts of what Binance and Bybit have together.
         price_noise: Standard deviation of its prices around the common one (fraction).
         funding_noise_bps: Standard deviation of its funding around the common one, bp per 8 h.
-        inverse_contract_usd: USD per coin-margined contract.
+        inverse_contract_usd: USD per coin-margined contract; empty where it has none.
         renamed_bases: Codes it uses instead of the usual ones.
+        contract_coins: Coins per USDT-margined contract by code; a code without an entry has 1.
+        has_thousands: Whether its contracts on the cheapest coins are on 1000 coins.
+        has_dated: Whether it lists quarterlies.
     """
 
     name: str
@@ -87,6 +90,9 @@ class Exchange:
     funding_noise_bps: float
     inverse_contract_usd: dict[str, float]
     renamed_bases: dict[str, str]
+    contract_coins: dict[str, float] = field(default_factory=dict)
+    has_thousands: bool = True
+    has_dated: bool = True
 
 
 EXCHANGES = {
@@ -177,16 +183,17 @@ def _of_coin(exchange: Exchange, coin: Coin, now_ms: int) -> Iterator[Instrument
             expiry_ms=None,
         )
         yield usual
-        perpetual = replace(usual, kind="perp", settle="USDT", symbol=f"{code}/USDT:USDT")
-        if code in THOUSANDS:
+        size = exchange.contract_coins.get(code, 1.0)
+        perpetual = replace(usual, kind="perp", settle="USDT", symbol=f"{code}/USDT:USDT", contract_size=size)
+        if code in THOUSANDS and exchange.has_thousands:
             base = exchange.renamed_bases.get(f"1000{code}", f"1000{code}")
             perpetual = replace(perpetual, base=base, coins_per_unit=1000.0, symbol=f"{base}/USDT:USDT")
         yield perpetual
-        if coin.asset in INVERSE_COINS:
+        if coin.asset in exchange.inverse_contract_usd:
             size = exchange.inverse_contract_usd[coin.asset]
             symbol = f"{code}/USD:{code}"
             yield replace(perpetual, symbol=symbol, quote="USD", settle=code, contract_size=size)
-        if coin.asset in DATED_COINS:
+        if coin.asset in DATED_COINS and exchange.has_dated:
             yield from _dated(perpetual, now_ms)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from pipelines.exchanges.capabilities import CAPABILITIES
 from pipelines.exchanges.registry import ADAPTERS
 
+AS_KEPT = "as far as the exchange keeps it"
 DOCS = Path(__file__).parents[3] / "docs" / "exchanges.md"
 
 
@@ -30,7 +31,12 @@ def test_the_documented_capabilities_are_those_of_the_code():
         assert table[name]["funding settlements per reply"] == str(row.funding_page)
         assert table[name]["open interest rows per reply"] == str(row.open_interest_page)
         assert table[name]["open interest periods"] == ", ".join(row.open_interest_periods)
-        assert table[name]["open interest history"] == (f"{days} days" if days else "as far as the exchange keeps it")
+        assert table[name]["open interest history"] == (f"{days} days" if days else AS_KEPT)
+        assert table[name]["open interest now"] == row.open_interest_now
+        assert table[name]["funding history"] == (
+            f"{row.funding_history_days} days" if row.funding_history_days else AS_KEPT
+        )
+        assert table[name]["funding now"] == row.funding_now
 
 
 def test_every_adapter_has_a_row_of_capabilities():
