@@ -27,7 +27,7 @@ def what_failed(result: dg.ExecuteInProcessResult) -> tuple[int, str]:
         is_out_of_reach = any(check.check_name == COVERAGE_CHECK for check in refused)
         return (
             UNREACHABLE if is_out_of_reach else GATE_SAID_NO,
-            f"a gate said no, so nothing was published and the last release stays: {names}",
+            f"a gate said no, so nothing was published; an earlier release stays as it is: {names}",
         )
     for error in _errors(result):
         if (error.cls_name or "").rsplit(".", 1)[-1] in _GATE_ERRORS:
