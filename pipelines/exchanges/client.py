@@ -3,6 +3,7 @@
 The only module that imports ccxt, and inside a function: the import takes seconds and 120 MB.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
@@ -82,10 +83,14 @@ async def open_client(
         client.milliseconds = now_ms
     if markets is not None:
         client.set_markets(markets)
-    _watch(client, ccxt.ExchangeError)
+    under_way = _watch(client, ccxt.ExchangeError)
     try:
         yield client
     finally:
+        # ccxt asks for several lists at once and forgets the others when one fails: they would open it again.
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
         await client.close()
 
 
@@ -98,12 +103,27 @@ def _redirect(urls: Any, base_url: str, hostname: str) -> Any:
     return urls
 
 
-def _watch(client: Any, unexplained: type[Exception]) -> None:
+def _watch(client: Any, unexplained: type[Exception]) -> set[asyncio.Task[Any]]:
     """Count requests, and hang the HTTP reply on every exception that ccxt raises because of it.
 
     ccxt keeps only the newest reply of the client, which under concurrency is another call's, and takes some
     statuses above 400 for success.
+
+    Returns:
+        The tasks that are in a request, or waiting for the limiter to let them; kept up to date.
     """
+    under_way: set[asyncio.Task[Any]] = set()
+    request = client.fetch2
+
+    async def known_request(*args: Any, **kwargs: Any) -> Any:
+        task = asyncio.current_task()
+        assert task is not None
+        under_way.add(task)
+        try:
+            return await request(*args, **kwargs)
+        finally:
+            under_way.discard(task)
+
     fetch, explain, explain_status = client.fetch, client.handle_errors, client.handle_http_status_code
 
     async def counting_fetch(*args: Any, **kwargs: Any) -> Any:
@@ -124,5 +144,7 @@ def _watch(client: Any, unexplained: type[Exception]) -> None:
             error.reply = Reply(status, retry_after_s(headers), str(body)[:_BODY_KEPT])
             raise
 
+    client.fetch2 = known_request
     client.fetch = counting_fetch
     client.handle_errors = handle_errors
+    return under_way
