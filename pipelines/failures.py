@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from pipelines.raw.checks import COVERAGE_CHECK
+from pipelines.raw.snapshot import ExchangesOutOfReach
 
 UNEXPECTED, BAD_USAGE, GATE_SAID_NO, UNREACHABLE = 1, 2, 3, 4
 
@@ -34,6 +35,8 @@ def what_failed(result: dg.ExecuteInProcessResult) -> tuple[int, str]:
         if (error.cls_name or "").rsplit(".", 1)[-1] in _GATE_ERRORS:
             return GATE_SAID_NO, error.message.split(": ", 1)[-1].strip()
         name = (error.cls_name or "").rsplit(".", 1)[-1]
+        if name == ExchangesOutOfReach.__name__:
+            return UNREACHABLE, error.message.split(": ", 1)[-1].strip()
         if name in _FOR_PEOPLE:
             return BAD_USAGE, error.message.split(": ", 1)[-1].strip()
     error = next(iter(_errors(result)), None)

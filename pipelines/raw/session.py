@@ -13,9 +13,12 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from types import TracebackType
 
+import polars as pl
+
 from pipelines import progress
-from pipelines.clock import decision_instant, to_milliseconds, utc_now
+from pipelines.clock import decision_instant, snapshot_instant, to_milliseconds, utc_now
 from pipelines.exchanges.errors import ExchangeFailure
+from pipelines.exchanges.port import Adapter
 from pipelines.exchanges.registry import open_adapter
 from pipelines.exchanges.retries import RetryPolicy
 from pipelines.limits import gate_limits
@@ -24,6 +27,7 @@ from pipelines.policy import Policy
 from pipelines.raw.batch import TABLES, Load, Stamp, build_batches, load_log
 from pipelines.raw.ingest import IngestReport, Limits, Progress, ingest_exchange, ingest_instruments
 from pipelines.raw.plan import Wants, plan_series
+from pipelines.raw.snapshot import is_taken, keeps_no_history, observed_symbols, take_snapshot
 from pipelines.raw.universe import read_assets, select_instruments
 from pipelines.settings import SEEDS_DIRECTORY, Settings
 from warehouse.connection import Connection, Warehouse
@@ -49,6 +53,7 @@ class IngestSession:
         exchanges: Which to read.
         first_day: First day that will be decided; history is read from `history_days` before it.
         last_day: Last day that will be decided.
+        snapshot_only: Read nothing but the open interest of this moment, two minutes after `last_day` has ended.
     """
 
     def __init__(
@@ -60,9 +65,13 @@ class IngestSession:
         exchanges: tuple[str, ...],
         first_day: date,
         last_day: date,
+        *,
+        snapshot_only: bool = False,
     ) -> None:
         self._settings, self._policy, self._warehouse = settings, policy, warehouse
-        self._now = utc_now() if settings.source == "live" else decision_instant(last_day)
+        self._snapshot_only = snapshot_only
+        instant = snapshot_instant(last_day) if snapshot_only else decision_instant(last_day)
+        self._now = utc_now() if settings.source == "live" else instant
         self._start = datetime.combine(first_day, datetime.min.time()) - timedelta(days=history_days(policy))
         self._stamp = Stamp(run_id, utc_now(), settings.source, policy.data.lag_min, gate_limits(policy))
         self._reports: dict[str, Future[IngestReport]] = {name: Future() for name in exchanges}
@@ -164,6 +173,9 @@ class IngestSession:
                 adapter, replace(listed, frame=instruments.select(listed.frame.columns)), writer,
                 stamp=self._stamp, clock=utc_now,
             )  # fmt: skip
+            taken = await self._snapshot(adapter, instruments, connection, writer)
+            if self._snapshot_only:
+                return taken
             timeframe = settings.ingest.timeframe
             plan = plan_series(
                 instruments,
@@ -173,7 +185,26 @@ class IngestSession:
                 self._start,
                 self._now,
             )
-            return await ingest_exchange(adapter, plan, writer, Limits(), _tell, stamp=self._stamp, clock=utc_now)
+            report = await ingest_exchange(adapter, plan, writer, Limits(), _tell, stamp=self._stamp, clock=utc_now)
+            return report.joined(taken)
+
+    async def _snapshot(
+        self, adapter: Adapter, instruments: pl.DataFrame, connection: Connection, writer: RawWriter
+    ) -> IngestReport:
+        """Open interest of this moment where there is no history of it and nobody has taken it since midnight."""
+        report = IngestReport(adapter.exchange)
+        if keeps_no_history(adapter.capabilities):
+            exchange, now = adapter.exchange, self._now
+            if not await asyncio.to_thread(is_taken, connection.cursor(), exchange, now):
+                progress.report("exchanges", f"{exchange}: open interest now")
+                loads = await take_snapshot(
+                    adapter, observed_symbols(instruments, now), stamp=self._stamp, clock=utc_now
+                )
+                batches = build_batches(loads, self._stamp)
+                report.rows_written = await asyncio.to_thread(writer.write, batches)
+                for batch in batches:
+                    report.count(batch)
+        return report
 
     async def _unreachable(self, exchange: str, failure: ExchangeFailure, writer: RawWriter) -> IngestReport:
         """Nothing can be planned without the list of instruments; the load log says why."""
