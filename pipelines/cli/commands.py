@@ -275,15 +275,22 @@ def serve(
         serve_market(source=source.value, data=data, seed=seed, now=now, host=host, port=port)
 
 
-@app.command(epilog=examples("rotation doctor", "rotation doctor --format json"))
-def doctor(warehouse: WarehouseOption = None, form: RunFormatOption = RunFormat.TABLE) -> None:
+@app.command(epilog=examples("rotation doctor", "rotation doctor --live", "rotation doctor --format json"))
+def doctor(
+    warehouse: WarehouseOption = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Ask every exchange for a little of every kind of data, and compare.")
+    ] = False,
+    form: RunFormatOption = RunFormat.TABLE,
+) -> None:
     """Look at everything a run depends on and say what is wrong.
 
-    Versions, paths, settings, policy, release, write lock; with the source live whether the exchanges answer.
+    Versions, paths, settings, policy, release, write lock; with the source live whether the exchanges answer. With
+    --live one tiny call per exchange and kind of data, compared with what the exchange is known to offer.
     """
     from pipelines.cli.doctor import examine, write_findings
 
-    found = examine(warehouse)
+    found = examine(warehouse, live)
     write_findings(found, form)
     raise typer.Exit(found.exit_code)
 
