@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from inspect import getattr_static
 from typing import Any
 
 from pipelines.exchanges.errors import Reply, retry_after_s
@@ -17,6 +18,12 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "binance": {"fetchMarkets": {"types": ["spot", "linear", "inverse"]}},
     "bybit": {"fetchMarkets": {"types": ["spot", "linear", "inverse"]}},
 }
+_COSTS: dict[str, dict[str, float]] = {
+    # ccxt charges MEXC's list of contracts with 100 (once in five seconds, an earlier limit), so that the first
+    # call after it waits for five seconds. The exchange allows ten in two seconds: 200 ms, which is 4 of 50 ms.
+    "mexc": {"contractPublicGetDetail": 4},
+}
+"""What the limiter charges for an endpoint, by ccxt's name of it, where ccxt itself charges something else."""
 
 
 @dataclass
@@ -76,6 +83,8 @@ async def open_client(
         "options": dict(_OPTIONS.get(exchange, {})),
     }
     client = getattr(ccxt, exchange)(settings)
+    for endpoint, cost in _COSTS.get(exchange, {}).items():
+        _charge(client, endpoint, cost)
     if base_url is not None:
         client.urls["api"] = _redirect(client.urls["api"], base_url.rstrip("/"), client.hostname or "")
     if now_ms is not None:
@@ -87,6 +96,16 @@ async def open_client(
         yield client
     finally:
         await client.close()
+
+
+def _charge(client: Any, endpoint: str, cost: float) -> None:
+    """Let this client's limiter charge `cost` for a raw endpoint."""
+    entry = getattr_static(type(client), endpoint)
+
+    async def request(params: dict[str, Any] | None = None) -> Any:
+        return await client.request(entry.path, entry.api, entry.method, params or {}, config={"cost": cost})
+
+    setattr(client, endpoint, request)
 
 
 def _redirect(urls: Any, base_url: str, hostname: str) -> Any:
