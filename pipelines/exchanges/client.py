@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from inspect import getattr_static
 from typing import Any
 
 from pipelines.exchanges.errors import Reply, retry_after_s
@@ -18,12 +17,12 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "binance": {"fetchMarkets": {"types": ["spot", "linear", "inverse"]}},
     "bybit": {"fetchMarkets": {"types": ["spot", "linear", "inverse"]}},
 }
-_COSTS: dict[str, dict[str, float]] = {
+_COSTS: dict[str, dict[tuple[str, ...], float]] = {
     # ccxt charges MEXC's list of contracts with 100 (once in five seconds, an earlier limit), so that the first
     # call after it waits for five seconds. The exchange allows ten in two seconds: 200 ms, which is 4 of 50 ms.
-    "mexc": {"contractPublicGetDetail": 4},
+    "mexc": {("contract", "public", "detail"): 4},
 }
-"""What the limiter charges for an endpoint, by ccxt's name of it, where ccxt itself charges something else."""
+"""What the limiter charges for an endpoint (ccxt's section and path), where ccxt itself charges something else."""
 
 
 @dataclass
@@ -83,8 +82,7 @@ async def open_client(
         "options": dict(_OPTIONS.get(exchange, {})),
     }
     client = getattr(ccxt, exchange)(settings)
-    for endpoint, cost in _COSTS.get(exchange, {}).items():
-        _charge(client, endpoint, cost)
+    _charge(client, _COSTS.get(exchange, {}))
     if base_url is not None:
         client.urls["api"] = _redirect(client.urls["api"], base_url.rstrip("/"), client.hostname or "")
     if now_ms is not None:
@@ -98,14 +96,16 @@ async def open_client(
         await client.close()
 
 
-def _charge(client: Any, endpoint: str, cost: float) -> None:
-    """Let this client's limiter charge `cost` for a raw endpoint."""
-    entry = getattr_static(type(client), endpoint)
+def _charge(client: Any, costs: dict[tuple[str, ...], float]) -> None:
+    """Let this client's limiter charge these costs."""
+    usual = client.calculate_rate_limiter_cost
 
-    async def request(params: dict[str, Any] | None = None) -> Any:
-        return await client.request(entry.path, entry.api, entry.method, params or {}, config={"cost": cost})
+    def cost(api: Any, method: str, path: str, *rest: Any) -> float:
+        section = (api,) if isinstance(api, str) else tuple(api)
+        own = costs.get((*section, path))
+        return usual(api, method, path, *rest) if own is None else own
 
-    setattr(client, endpoint, request)
+    client.calculate_rate_limiter_cost = cost
 
 
 def _redirect(urls: Any, base_url: str, hostname: str) -> Any:
