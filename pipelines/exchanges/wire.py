@@ -112,9 +112,7 @@ class WireAdapter(ABC):
     async def _read_funding(self, symbol: str, window: tuple[int, int]) -> tuple[Pages, int]:
         """The pages with every settlement of the window, and the HTTP requests made for them."""
         ask, shape = self._ask_funding(self._market(symbol)), self._funding_shape()
-        return await self._read(
-            "funding rates", symbol, ask, shape, window, _LEAST_FUNDING_STEP_MS, self.funding_order
-        )
+        return await self._read("funding rates", symbol, ask, shape, window, _LEAST_FUNDING_STEP_MS, self.funding_order)
 
     async def open_interest(self, symbol: str, period: str, start: datetime, end: datetime) -> port.Fetched:
         reason = self.capabilities.absence("open_interest", None, None)

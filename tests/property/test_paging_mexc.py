@@ -60,7 +60,8 @@ class FakeMexc:
             first, last = params["startTime"], params["endTime"]
         else:
             first, last = params["start"] * 1000, params["end"] * 1000
-        inside = [time for time in self.times if first <= time <= min(last, self.now) and (self.end_counts or time < last)]
+        last = min(last if self.end_counts else last - 1, self.now)
+        inside = [time for time in self.times if first <= time <= last]
         size = min(self.cap, params.get("limit", 2000))
         page = inside[:size] if self.keeps == "oldest" else inside[-size:]
         if self.shuffle:
