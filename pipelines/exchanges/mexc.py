@@ -27,7 +27,6 @@ _CONTRACT_INTERVALS = {
     "1m": "Min1", "5m": "Min5", "15m": "Min15", "30m": "Min30", "1h": "Min60", "4h": "Hour4", "1d": "Day1",
 }  # fmt: skip
 _SPOT_PAGE = 500  # the documentation says 1000, the exchange sends 500
-_MILLISECONDS_ABOVE = 10**11  # as seconds this would be the year 5138
 
 
 class Mexc(WireAdapter):
@@ -118,7 +117,7 @@ def _candle_rows(data: dict[str, Any]) -> list[list[Any]] | None:
     columns = [data["time"], *(data.get(name) for name in _COLUMNS)]
     if not all(isinstance(column, list) and len(column) == len(columns[0]) for column in columns):
         return None
-    times = [time * 1000 if isinstance(time, int) and time < _MILLISECONDS_ABOVE else time for time in columns[0]]
+    times = [time * 1000 if isinstance(time, int) else time for time in columns[0]]  # seconds
     return [[*row[:-1], None, row[-1]] for row in zip(times, *columns[1:], strict=True)]
 
 

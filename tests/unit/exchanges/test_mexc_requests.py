@@ -129,7 +129,7 @@ def test_mark_is_the_fair_price_and_neither_mark_nor_index_has_a_volume(price_ty
     assert asked[0][0] == endpoint
 
 
-def test_a_time_in_milliseconds_is_read_as_such():
+def test_times_that_switch_to_milliseconds_are_read_as_such():
     got, _ = candles(columns(8, 9, time=[ms(8), ms(9)]), "BTC/USDT:USDT")
     assert got.frame["opened_at"].to_list() == [day(8), day(9)]
 
