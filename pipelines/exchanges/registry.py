@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager
 from pipelines.exchanges.binance import Binance
 from pipelines.exchanges.bybit import Bybit
 from pipelines.exchanges.client import open_client
+from pipelines.exchanges.mexc import Mexc
 from pipelines.exchanges.port import Adapter
 from pipelines.exchanges.retries import Caller, RetryPolicy
 
-ADAPTERS = {"binance": Binance, "bybit": Bybit}
+ADAPTERS = {"binance": Binance, "bybit": Bybit, "mexc": Mexc}
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ drop the quote volume, its unified funding the mark price, and its own paging lo
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -79,7 +79,7 @@ class WireAdapter(ABC):
         ask, shape = self._ask_candles(market, price_type, timeframe, step), self._candle_shape(price_type)
         pages, requests = await self._read("candles", symbol, ask, shape, (low, high), step, self.candle_order)
         is_spot = market_type == "spot"
-        values = series.candle_values(is_traded=price_type == "last", usd_per_contract=self._usd_per_contract(market))
+        values = self._candle_values(market, is_traded=price_type == "last")
         values |= {"exchange": self.exchange, "symbol": symbol, "timeframe": timeframe}
         if not is_spot:
             values |= {"market_type": market_type, "price_type": price_type}
@@ -92,13 +92,9 @@ class WireAdapter(ABC):
 
     async def funding_rates(self, symbol: str, start: datetime, end: datetime) -> port.Fetched:
         low, high = to_milliseconds(start), to_milliseconds(end)
-        ask, shape = self._ask_funding(self._market(symbol)), self._funding_shape()
         # A settlement is stamped up to a minute off its hour, so the edges are read a minute wider.
-        window = (low - MINUTE_MS, high + MINUTE_MS)
-        pages, requests = await self._read(
-            "funding rates", symbol, ask, shape, window, _LEAST_FUNDING_STEP_MS, self.funding_order
-        )
-        has_mark = "mark_price" in shape.optional
+        pages, requests = await self._read_funding(symbol, (low - MINUTE_MS, high + MINUTE_MS))
+        has_mark = "mark_price" in self._funding_shape().optional
         values: dict[str, pl.Expr | str | None] = {
             "exchange": self.exchange,
             "symbol": symbol,
@@ -113,7 +109,16 @@ class WireAdapter(ABC):
             pages=pages, requests=requests, longest_step=_LONGEST_FUNDING_STEP_MS,
         )  # fmt: skip
 
+    async def _read_funding(self, symbol: str, window: tuple[int, int]) -> tuple[Pages, int]:
+        """The pages with every settlement of the window, and the HTTP requests made for them."""
+        ask, shape = self._ask_funding(self._market(symbol)), self._funding_shape()
+        return await self._read("funding rates", symbol, ask, shape, window, _LEAST_FUNDING_STEP_MS, self.funding_order)
+
     async def open_interest(self, symbol: str, period: str, start: datetime, end: datetime) -> port.Fetched:
+        reason = self.capabilities.absence("open_interest", None, None)
+        if reason is not None:
+            nothing = instruments_fetched(pl.DataFrame(schema=port.OPEN_INTEREST_COLUMNS), 0)
+            return replace(nothing, absences=(port.Absence(start, end, reason),))
         periods = self.capabilities.open_interest_periods
         market, step = self._market(symbol), self._step("open interest", period, periods)
         low = to_milliseconds(start)
@@ -183,21 +188,25 @@ class WireAdapter(ABC):
     @abstractmethod
     def _funding_shape(self) -> Shape: ...
 
-    @abstractmethod
-    def _open_interest_shape(self) -> Shape: ...
+    def _open_interest_shape(self) -> Shape:
+        raise NotImplementedError(f"{self.exchange} has to say how open interest is read, or that it is absent")
 
     @abstractmethod
     def _ask_candles(self, market: Market, price_type: str, timeframe: str, step: int) -> Ask: ...
 
-    @abstractmethod
-    def _ask_funding(self, market: Market) -> Ask: ...
+    def _ask_funding(self, market: Market) -> Ask:
+        raise NotImplementedError(f"{self.exchange} has to say how its windows of funding are asked for")
 
-    @abstractmethod
-    def _ask_open_interest(self, market: Market, period: str, step: int) -> Ask: ...
+    def _ask_open_interest(self, market: Market, period: str, step: int) -> Ask:
+        raise NotImplementedError(f"{self.exchange} has to say how open interest is asked for, or that it is absent")
 
     @abstractmethod
     def _open_interest_values(self, market: Market) -> dict[str, pl.Expr | str | None]:
         """The three units as expressions over the shape's columns; None: not published."""
+
+    def _candle_values(self, market: Market, *, is_traded: bool) -> dict[str, pl.Expr | str | None]:
+        """Prices and volumes as expressions over the shape's columns."""
+        return series.candle_values(is_traded=is_traded, usd_per_contract=self._usd_per_contract(market))
 
     def _usd_per_contract(self, market: Market) -> float | None:
         """USD that one contract is worth, for coin-margined contracts; None for all others."""

@@ -24,6 +24,7 @@ from pipelines.local_exchange.faults import (
     spoil,
 )
 from pipelines.local_exchange.market import Market
+from pipelines.local_exchange.mexc import Mexc
 from pipelines.local_exchange.wire import Reply, dumps
 
 
@@ -35,7 +36,7 @@ class WireFormat(Protocol):
         ...
 
 
-_WIRE_FORMATS: dict[str, Callable[[Market], WireFormat]] = {"bybit": Bybit}
+_WIRE_FORMATS: dict[str, Callable[[Market], WireFormat]] = {"bybit": Bybit, "mexc": Mexc}
 
 
 class LocalExchange:
@@ -100,7 +101,7 @@ class LocalExchange:
         if rule.kind == "connection_reset":
             request.transport.abort()
             return web.Response()
-        return _response(spoil(rule, reply))
+        return _response(spoil(rule, reply, HOSTS[host]))
 
     async def _log(self, request: web.Request) -> web.Response:
         return _json(dict(self._requests))
