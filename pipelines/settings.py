@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, BaseModel, Field, ValidationError, field_validator
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -17,6 +17,21 @@ DBT_DIRECTORY = PROJECT_ROOT / "dbt"
 SEEDS_DIRECTORY = DBT_DIRECTORY / "seeds"
 SUPPORTED_EXCHANGES = ("binance", "bybit", "mexc")
 _DEFAULT_EXCHANGES = ("binance", "bybit")
+
+
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _known(names: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = [name for name in names if name not in SUPPORTED_EXCHANGES]
+    if unknown:
+        raise ValueError(f"{', '.join(unknown)}: choose from {', '.join(SUPPORTED_EXCHANGES)}")
+    return tuple(dict.fromkeys(names))
+
+
+ExchangeNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_known)]
+"""Names of supported exchanges, as text with commas between."""
 
 
 class SettingsError(ValueError):
@@ -28,6 +43,8 @@ class IngestSettings(BaseModel):
 
     Attributes:
         timeframe: Candle length that is stored.
+        mark_and_index: Exchanges whose mark and index candles are read: two more requests per contract and night. The
+            perpetual basis of the others is that of their last price to spot.
         backfill_days: How many days before the first decided day an empty warehouse is filled with.
         rate_limit: `on`, `off`, or `auto`: on for live exchanges, off for the local one, which has no limit.
         timeout_seconds: One request.
@@ -37,6 +54,7 @@ class IngestSettings(BaseModel):
     model_config = {"extra": "forbid"}
 
     timeframe: Literal["1d", "8h", "4h", "1h"] = "1d"
+    mark_and_index: ExchangeNames = ("binance",)
     backfill_days: int = Field(200, ge=1, le=1825)
     rate_limit: Literal["auto", "on", "off"] = "auto"
     timeout_seconds: float = Field(20.0, gt=0)
@@ -89,23 +107,17 @@ class Settings(BaseSettings):
     data: Path | None = None
     seed: int = Field(7, ge=0)
     exchange_url: str | None = None
-    exchanges: Annotated[tuple[str, ...], NoDecode] = _DEFAULT_EXCHANGES
+    exchanges: ExchangeNames = _DEFAULT_EXCHANGES
     portfolio_value_usd: float = Field(100_000.0, gt=0)
     ingest: IngestSettings = IngestSettings()
     publish: PublishSettings = PublishSettings()
 
-    @field_validator("exchanges", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
     @field_validator("exchanges")
     @classmethod
-    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [name for name in value if name not in SUPPORTED_EXCHANGES]
-        if unknown or not value:
-            raise ValueError(f"{', '.join(unknown) or 'nothing'}: choose from {', '.join(SUPPORTED_EXCHANGES)}")
-        return tuple(dict.fromkeys(value))
+    def _some(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError(f"nothing: choose from {', '.join(SUPPORTED_EXCHANGES)}")
+        return value
 
     @cached_property
     def rate_limit(self) -> bool:

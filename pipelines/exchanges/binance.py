@@ -8,9 +8,11 @@ import polars as pl
 
 from pipelines.clock import from_milliseconds
 from pipelines.exchanges import capabilities, port
+from pipelines.exchanges.binance_funding import SharedFunding
 from pipelines.exchanges.client import count_requests
 from pipelines.exchanges.errors import ExchangeFailure
-from pipelines.exchanges.parse import DAY_MS, HOUR_MS, Shape
+from pipelines.exchanges.paging import Pages
+from pipelines.exchanges.parse import DAY_MS, HOUR_MS, Shape, parse_rows
 from pipelines.exchanges.present import Look
 from pipelines.exchanges.retries import Caller
 from pipelines.exchanges.wire import Ask, Market, Request, WireAdapter
@@ -47,6 +49,7 @@ class Binance(WireAdapter):
 
     def __init__(self, client: Any, caller: Caller) -> None:
         super().__init__(client, caller)
+        self._shared_funding = SharedFunding(client, caller)
         self._keeps_old_open_interest = True  # until it refuses; a server that replays history may have it all
 
     async def open_interest(self, symbol: str, period: str, start: datetime, end: datetime) -> port.Fetched:
@@ -67,6 +70,16 @@ class Binance(WireAdapter):
             absence = port.Absence(start, min(kept_from, end), reason)
             kept = await super().open_interest(symbol, period, min(kept_from, end), end)
         return replace(kept, requests=counted.requests, absences=(absence,))
+
+    async def _read_funding(self, symbol: str, window: tuple[int, int]) -> tuple[Pages, int]:
+        market = self._market(symbol)
+        if market["linear"]:
+            with count_requests() as counted:
+                rows = await self._shared_funding.rows(market["id"], window)
+            if rows is not None:
+                parsed = parse_rows(rows, _FUNDING)
+                return Pages([parsed.frame], dict.fromkeys(parsed.rejected)), counted.requests
+        return await super()._read_funding(symbol, window)
 
     def _details(self, market: Market) -> dict[str, Any]:
         delivery_ms = int(market["info"].get("deliveryDate") or _NEVER_MS)

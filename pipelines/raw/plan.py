@@ -5,7 +5,8 @@ history is stored, so a night costs the same after a year as after a week. A run
 coverage behind for the series it had written; the next plan asks for the rest.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -30,12 +31,14 @@ class Wants:
         futures_timeframes: Candles of perpetuals and dated contracts.
         price_types: Of perpetuals; dated contracts are read as `last` only.
         open_interest_period: Distance of the rows of open interest.
+        left_out: Price types that are not read although the exchange may offer them, with the reason.
     """
 
     spot_timeframes: tuple[str, ...] = ("1d",)
     futures_timeframes: tuple[str, ...] = ("1d",)
     price_types: tuple[str, ...] = ("last", "mark", "index")
     open_interest_period: str = "1d"
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class SeriesRequest:
 
 @dataclass(frozen=True)
 class NotOffered:
-    """A kind of series that the exchange does not have at all, and why."""
+    """A kind of series that is not read from the exchange at all, and why."""
 
     dataset: Dataset
     price_type: str | None
@@ -111,7 +114,7 @@ def plan_series(
     for dataset in DATASETS:
         for instrument in instruments.iter_rows(named=True):
             for price_type, timeframe in _kinds(dataset, instrument["market_type"], wants):
-                reason = capabilities.absence(dataset, price_type, timeframe)
+                reason = capabilities.absence(dataset, price_type, timeframe) or wants.left_out.get(price_type or "")
                 if reason is not None:
                     not_offered[NotOffered(dataset, price_type, reason)] = None
                     continue

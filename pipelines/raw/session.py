@@ -37,6 +37,11 @@ from warehouse.origin import claim_origin
 from warehouse.raw import RawWriter, coverage
 from warehouse.schema import create_tables
 
+_SAVED = dict.fromkeys(
+    ("mark", "index"),
+    "left out to save two requests per contract and night; ROTATION_INGEST__MARK_AND_INDEX says who is asked for them",
+)
+
 
 def history_days(policy: Policy) -> int:
     """Days before a decision that its windows reach back: the baseline of the longest windows within it."""
@@ -202,7 +207,11 @@ class IngestSession:
                 instruments,
                 await asyncio.to_thread(coverage, connection.cursor(), exchange),
                 adapter.capabilities,
-                Wants(spot_timeframes=(timeframe,), futures_timeframes=(timeframe,)),
+                Wants(
+                    spot_timeframes=(timeframe,),
+                    futures_timeframes=(timeframe,),
+                    left_out={} if exchange in settings.ingest.mark_and_index else _SAVED,
+                ),
                 self._start,
                 self._now,
             )

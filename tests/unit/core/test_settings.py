@@ -61,3 +61,14 @@ def test_recorded_data_needs_a_folder():
 
 def test_no_setting_can_hold_a_secret():
     assert not [name for name in Settings.model_fields if "key" in name or "secret" in name or "token" in name]
+
+
+def test_exchanges_of_mark_and_index_prices_are_names_with_commas_between_or_none(monkeypatch):
+    read = {}
+    for text in ("bybit, binance", ""):
+        monkeypatch.setenv("ROTATION_INGEST__MARK_AND_INDEX", text)
+        read[text] = load_settings().ingest.mark_and_index
+    assert read == {"bybit, binance": ("bybit", "binance"), "": ()}
+    monkeypatch.setenv("ROTATION_INGEST__MARK_AND_INDEX", "kraken")
+    with pytest.raises(SettingsError, match="mark_and_index.*kraken: choose from"):
+        load_settings()

@@ -138,3 +138,12 @@ def test_a_timeframe_that_an_exchange_lacks_is_not_offered_instead_of_failing():
     found = plan(SPOT, capabilities=BYBIT, wants=Wants(spot_timeframes=("8h", "1d")))
     assert [each.timeframe for each in found.series] == ["1d"]
     assert "has no 8h" in found.not_offered[0].reason
+
+
+def test_prices_that_are_left_out_to_save_requests_are_named_with_the_reason():
+    found = plan(PERPETUAL, wants=Wants(left_out={"mark": "saved", "index": "saved"}))
+    assert {each.price_type for each in found.series if each.dataset == "futures_ohlcv"} == {"last"}
+    assert [(each.dataset, each.price_type, each.reason) for each in found.not_offered] == [
+        ("futures_ohlcv", "mark", "saved"),
+        ("futures_ohlcv", "index", "saved"),
+    ]
