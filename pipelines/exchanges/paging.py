@@ -23,6 +23,8 @@ class Page:
 
     rows: Parsed
     asked_until: int
+    is_newest: bool = False
+    """True where the endpoint knows no window and answers with its newest rows, inside of it or not."""
 
 
 @dataclass
@@ -70,6 +72,9 @@ async def read_window(
 
 def _unanswered(page: Page, low: int, span: tuple[int, int], step: int, order: Order) -> list[tuple[int, int]]:
     (first, last), high = span, page.asked_until
+    if page.is_newest:
+        earlier = [(low, min(first, high))] if first - step >= low else []
+        return earlier + ([(max(last + 1, low), high)] if last + step < high else [])
     if first >= low and last < high:
         before, after = (low, first), (last + 1, high)
     else:

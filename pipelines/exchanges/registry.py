@@ -8,8 +8,9 @@ from pipelines.exchanges.bybit import Bybit
 from pipelines.exchanges.client import open_client
 from pipelines.exchanges.port import Adapter
 from pipelines.exchanges.retries import Caller, RetryPolicy
+from pipelines.exchanges.weex import Weex
 
-ADAPTERS = {"binance": Binance, "bybit": Bybit}
+ADAPTERS = {"binance": Binance, "bybit": Bybit, "weex": Weex}
 
 
 @asynccontextmanager

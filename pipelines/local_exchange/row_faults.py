@@ -36,7 +36,7 @@ def _price_cells(row: Row) -> tuple:
 def _time_cells(row: Row) -> tuple:
     if isinstance(row, dict):
         return _TIMES
-    return tuple(cell for cell in _CANDLE_TIMES if cell == 0 or len(row) == 12)  # Bybit's cell 6 is turnover
+    return tuple(cell for cell in _CANDLE_TIMES if cell == 0 or len(row) > 7)  # Bybit's cell 6 is turnover
 
 
 def _nan_price(rows: list[Row]) -> None:

@@ -24,6 +24,7 @@ from pipelines.local_exchange.faults import (
     spoil,
 )
 from pipelines.local_exchange.market import Market
+from pipelines.local_exchange.weex import Weex
 from pipelines.local_exchange.wire import Reply, dumps
 
 
@@ -35,7 +36,7 @@ class WireFormat(Protocol):
         ...
 
 
-_WIRE_FORMATS: dict[str, Callable[[Market], WireFormat]] = {"bybit": Bybit}
+_WIRE_FORMATS: dict[str, Callable[[Market], WireFormat]] = {"bybit": Bybit, "weex": Weex}
 
 
 class LocalExchange:

@@ -41,3 +41,8 @@ def bybit_id(listing: Listing) -> str:
             return f"{stem}{_MONTH_CODES[expiry.month - 1]}{expiry:%y}"
         return f"{stem}-{expiry:%d%b%y}".upper()
     return stem + "PERP" if usdc_contract else stem
+
+
+def weex_id(listing: Listing) -> str:
+    """`BTCUSDT`, of the spot pair and of the contract alike."""
+    return listing.base + listing.quote
