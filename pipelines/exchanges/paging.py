@@ -43,7 +43,8 @@ async def read_window(
     """Read `start <= time < end` completely.
 
     Args:
-        read: Asks for a window, or for as much from its start on as one reply may hold.
+        read: Asks for a window, or for as much from its start on as one reply may hold. Newest rows, whatever the
+            window, it may ask for once only: what they leave open is asked for again.
         start: First time wanted, milliseconds.
         end: First time not wanted, milliseconds.
         step: The least distance between two rows: an edge nearer than that to a row can hold nothing more.
@@ -64,6 +65,8 @@ async def read_window(
         span = page.rows.span
         if span is None:
             pages.is_complete &= not page.rows.rejected
+            if page.is_newest and not page.rows.rejected:
+                todo.append((low, page.asked_until))  # it says nothing about the window: another request has to
             continue
         pages.frames.append(page.rows.frame)
         todo.extend(_unanswered(page, low, span, step, order))

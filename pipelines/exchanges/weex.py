@@ -16,7 +16,7 @@ from pipelines.exchanges import capabilities, port, series
 from pipelines.exchanges.client import count_requests
 from pipelines.exchanges.errors import ExchangeFailure
 from pipelines.exchanges.markets import instruments_frame
-from pipelines.exchanges.parse import DAY_MS, HOUR_MS, Shape
+from pipelines.exchanges.parse import DAY_MS, HOUR_MS, MINUTE_MS, Shape
 from pipelines.exchanges.present import Look
 from pipelines.exchanges.retries import Caller
 from pipelines.exchanges.wire import Ask, Market, Request, WireAdapter
@@ -150,7 +150,9 @@ class Weex(WireAdapter):
             now = self._client.milliseconds()
             if low > now:
                 return None
-            until = min(high, low + _FUNDING_WINDOW_MS)
+            # Cut just before midnight, when every interval settles: a window that begins with a row is not asked again.
+            midnight = (low + MINUTE_MS + _FUNDING_WINDOW_MS) // DAY_MS * DAY_MS
+            until = min(high, midnight - MINUTE_MS)
             limit = min(-(-(until - low) // HOUR_MS) + 1, page)
             window = {"startTime": low, "endTime": min(until - 1, now), "limit": limit}
             return Request(endpoint, {"symbol": market["id"], **window}, until)
