@@ -43,7 +43,7 @@ def test_exchanges_are_a_list_with_commas_in_their_order_and_once_each(monkeypat
     [
         ("ROTATION_SEEED", "1", "ROTATION_SEEED: no such setting"),
         ("ROTATION_SEED", "minus one", r"^seed: .*integer"),
-        ("ROTATION_EXCHANGES", "binance,kraken", "kraken: choose from binance, bybit"),
+        ("ROTATION_EXCHANGES", "binance,kraken", "kraken: choose from binance, bybit, weex"),
         ("ROTATION_INGEST__BACKFILL_DAYS", "0", r"^ingest\.backfill_days: "),
         ("ROTATION_SOURCE", "paper", r"^source: "),
     ],

@@ -142,6 +142,19 @@ def test_a_window_that_is_out_of_the_cheap_endpoints_reach_does_not_ask_it():
     assert asked[0][1]["limit"] == 90
 
 
+def test_a_window_that_ends_where_the_newest_thousand_begin_does_not_ask_for_them():
+    # The forming candle is of the 10th: the oldest of a thousand is 999 days older, and not wanted here.
+    def answer(endpoint, params):
+        return [candle(params["startTime"])]
+
+    reach = datetime(2026, 3, 10) - timedelta(days=999)
+    arguments = ("BTC/USDT:USDT", "perpetual", "last", "1d", reach - timedelta(days=1))
+    _, asked = ask(answer, "candles", *arguments, reach)
+    assert [endpoint for endpoint, _ in asked] == ["contractGetCapiV3MarketHistoryKlines"]
+    _, asked = ask(newest(1000), "candles", *arguments[:4], reach, reach + timedelta(days=1))
+    assert [endpoint for endpoint, _ in asked] == ["contractGetCapiV3MarketKlines"]
+
+
 def test_candles_newer_than_the_window_are_no_error_and_not_stored():
     def answer(endpoint, params):
         return [] if "History" in endpoint else newest(2)(endpoint, params)
@@ -232,6 +245,19 @@ def test_an_empty_newest_reply_says_nothing_about_the_months_before():
 
     got, _ = ask(answer, "funding_rates", "BTC/USDT:USDT", datetime(2026, 2, 1), NOW)
     assert got.frame["settled_at"][0] == datetime(2026, 2, 1) and got.frame.height == 27 * 3 + 1
+
+
+def test_rows_without_times_that_turn_out_to_be_the_oldest_lose_nothing():
+    step, first = 8 * HOUR, to_milliseconds(datetime(2025, 6, 1))
+
+    def answer(endpoint, params):
+        if "startTime" in params:
+            return funding_server()(endpoint, params)
+        return [settlement(first + index * step) for index in range(100)]
+
+    got, _ = ask(answer, "funding_rates", "BTC/USDT:USDT", datetime(2025, 6, 1), NOW)
+    days = (datetime(2026, 3, 10) - datetime(2025, 6, 1)).days
+    assert got.frame.height == 3 * days + 1 and got.gaps == ()
 
 
 def test_funding_older_than_a_year_is_absent_with_the_reason():
