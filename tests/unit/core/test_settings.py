@@ -38,6 +38,12 @@ def test_exchanges_are_a_list_with_commas_in_their_order_and_once_each(monkeypat
     assert load_settings().exchanges == ("bybit", "binance")
 
 
+def test_an_exchange_that_is_supported_need_not_be_read_by_default(monkeypatch):
+    assert load_settings().exchanges == ("binance", "bybit")
+    monkeypatch.setenv("ROTATION_EXCHANGES", "weex")
+    assert load_settings().exchanges == ("weex",)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
