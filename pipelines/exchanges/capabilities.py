@@ -22,7 +22,7 @@ class Capabilities:
         candle_page: Most candles in one reply.
         funding_page: Most funding settlements in one reply.
         open_interest_page: Most rows of open interest history in one reply; 0 where there is no history.
-        open_interest_history_days: How far back open interest is served; None: as far as it is kept.
+        open_interest_history_days: How far back open interest is served; None: as far as it is kept, or no history.
         open_interest_periods: Periods of open interest history that may be asked for.
         funding_history_days: How far back settlements are served; None: as far as they are kept.
         funding_now: How the funding of the running interval is asked for.
@@ -79,6 +79,21 @@ BYBIT = Capabilities(
     funding_now="all at once",
     open_interest_now="all at once",
 )
+WEEX = Capabilities(
+    exchange="weex",
+    market_types=("spot", "perpetual"),
+    price_types=("last", "mark", "index"),
+    timeframes=("1m", "5m", "15m", "30m", "1h", "4h", "12h", "1d"),
+    candle_page=1000,
+    funding_page=1000,
+    open_interest_page=0,
+    open_interest_history_days=None,
+    open_interest_periods=(),
+    funding_now="all at once",
+    open_interest_now="one by one",
+    funding_history_days=365,
+    absences={"open_interest": "weex publishes the open interest of this moment only, no history"},
+)
 MEXC = Capabilities(
     exchange="mexc",
     market_types=("spot", "perpetual"),
@@ -93,4 +108,4 @@ MEXC = Capabilities(
     open_interest_now="all at once",
     absences={"open_interest": "mexc publishes the open interest of this moment only, no history"},
 )
-CAPABILITIES = {row.exchange: row for row in (BINANCE, BYBIT, MEXC)}
+CAPABILITIES = {row.exchange: row for row in (BINANCE, BYBIT, WEEX, MEXC)}

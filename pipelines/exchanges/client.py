@@ -81,6 +81,7 @@ async def open_client(
         "enableRateLimit": rate_limit,
         "timeout": round(timeout_s * 1000),
         "options": dict(_OPTIONS.get(exchange, {})),
+        "has": {"fetchCurrencies": False},  # deposits and withdrawals: nobody reads them, and some lists cost seconds
     }
     client = getattr(ccxt, exchange)(settings)
     _charge(client, _COSTS.get(exchange, {}))

@@ -83,7 +83,23 @@ RULES: tuple[Rule, ...] = (
         "nothing, the older part is recorded as absent",
         exchange="binance", body=r"-1130\b.*startTime|startTime.*-1130\b",
     ),
+    Rule(
+        "history_refused", "the exchange does not keep history that far back",
+        "nothing, the older part is recorded as absent", exchange="weex", body=_code("code", -1170),
+    ),
+    Rule(
+        "blocked", "the exchange refuses this address", _COUNTRY,
+        exchange="weex", body=f'{_code("code", -1056)}|{_code("code", -1190)}',
+    ),
+    Rule(
+        "retryable", "the exchange is down or under maintenance", _WAIT,
+        exchange="weex", body=f'{_code("code", -1000)}|{_code("code", -1054)}',
+    ),
     Rule("bad_symbol", "the exchange does not list this symbol", _DELISTED, classes=("BadSymbol",)),
+    Rule(
+        "bad_symbol", "the exchange does not list this symbol", _DELISTED,
+        exchange="weex", body=r"-1142\b.*'symbol'",
+    ),
     Rule(
         "bad_symbol", "the exchange does not list this symbol", _DELISTED,
         exchange="bybit", body="symbol invalid|not supported symbols",

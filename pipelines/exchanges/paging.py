@@ -24,6 +24,8 @@ class Page:
 
     rows: Parsed
     asked_until: int
+    is_newest: bool = False
+    """True where the endpoint knows no window and answers with its newest rows, inside of it or not."""
 
 
 @dataclass
@@ -50,7 +52,8 @@ async def read_window(
     """Read `start <= time < end` completely.
 
     Args:
-        read: Asks for a window, or for as much from its start on as one reply may hold.
+        read: Asks for a window, or for as much from its start on as one reply may hold. Newest rows, whatever the
+            window, it may ask for once only: what they leave open is asked for again.
         start: First time wanted, milliseconds.
         end: First time not wanted, milliseconds.
         step: The least distance between two rows: an edge nearer than that to a row can hold nothing more.
@@ -71,6 +74,8 @@ async def read_window(
         span = page.rows.span
         if span is None:
             pages.is_complete &= not page.rows.rejected
+            if page.is_newest and not page.rows.rejected:
+                todo.append((low, page.asked_until))  # it says nothing about the window: another request has to
             continue
         pages.frames.append(page.rows.frame)
         todo.extend(_unanswered(page, low, span, step, order))
@@ -108,6 +113,9 @@ async def read_numbered_pages(read: Callable[[int], Awaitable[NumberedPage]], st
 
 def _unanswered(page: Page, low: int, span: tuple[int, int], step: int, order: Order) -> list[tuple[int, int]]:
     (first, last), high = span, page.asked_until
+    if page.is_newest:
+        earlier = [(low, min(first, high))] if first - step >= low else []
+        return earlier + ([(max(last + 1, low), high)] if last + step < high else [])
     if first >= low and last < high:
         before, after = (low, first), (last + 1, high)
     else:

@@ -38,9 +38,6 @@ class Look:
     id_at: str | None
 
 
-NOW = "received_ms"
-
-
 @dataclass(frozen=True)
 class Seen:
     """One row per market that could be read, in the shape's columns; unreadable rows are in `pages`."""

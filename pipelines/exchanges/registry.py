@@ -9,8 +9,9 @@ from pipelines.exchanges.client import open_client
 from pipelines.exchanges.mexc import Mexc
 from pipelines.exchanges.port import Adapter
 from pipelines.exchanges.retries import Caller, RetryPolicy
+from pipelines.exchanges.weex import Weex
 
-ADAPTERS = {"binance": Binance, "bybit": Bybit, "mexc": Mexc}
+ADAPTERS = {"binance": Binance, "bybit": Bybit, "weex": Weex, "mexc": Mexc}
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """Pages -> one series in the warehouse's columns: no row twice, nothing outside the window, holes named."""
 
 import hashlib
+from datetime import datetime
 
 import numpy as np
 import polars as pl
@@ -8,7 +9,7 @@ import polars as pl
 from pipelines.clock import from_milliseconds
 from pipelines.exchanges.paging import Pages
 from pipelines.exchanges.parse import HOUR_MS, MINUTE_MS, RULE_UNREADABLE, TIME
-from pipelines.exchanges.port import Fetched, Gap, no_rejected_rows
+from pipelines.exchanges.port import Absence, Fetched, Gap, no_rejected_rows
 
 
 def to_the_hour(frame: pl.DataFrame) -> pl.DataFrame:
@@ -61,6 +62,12 @@ def fetched(
         frame = rows.select(as_column(values[name]).cast(kind).alias(name) for name, kind in columns.items())
     gaps, rejected = _gaps(rows, longest_step), _rejected(pages)
     return Fetched(frame, requests, _digest(rows), gaps, rejected=rejected, is_complete=pages.is_complete)
+
+
+def absent(columns: dict[str, pl.DataType], start: datetime, end: datetime, reason: str) -> Fetched:
+    """A window that the exchange does not offer at all: no rows and no request, but the reason."""
+    frame = pl.DataFrame(schema=columns)
+    return Fetched(frame, 0, _digest(frame), absences=(Absence(start, end, reason),))
 
 
 def present(frame: pl.DataFrame, pages: Pages, requests: int) -> Fetched:

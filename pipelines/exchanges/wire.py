@@ -7,7 +7,7 @@ drop the quote volume, its unified funding the mark price, and its own paging lo
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -38,14 +38,19 @@ _LONGEST_FUNDING_STEP_MS = DAY_MS
 
 @dataclass(frozen=True)
 class Request:
-    """One request: ccxt's name of the raw endpoint, its parameters, where the part of the window ends."""
+    """One request: ccxt's name of the raw endpoint, its parameters, where the part of the window ends.
+
+    `is_newest` is True for an endpoint that knows no window and answers with its newest rows.
+    """
 
     endpoint: str
     params: dict[str, Any]
     asked_until: int
+    is_newest: bool = False
 
 
-Ask = Callable[[int, int], Request]
+Ask = Callable[[int, int], Request | None]
+"""The next request about a window; None when nothing that could be asked would bring more of it."""
 
 
 class WireAdapter(ABC):
@@ -115,10 +120,9 @@ class WireAdapter(ABC):
         return await self._read("funding rates", symbol, ask, shape, window, _LEAST_FUNDING_STEP_MS, self.funding_order)
 
     async def open_interest(self, symbol: str, period: str, start: datetime, end: datetime) -> port.Fetched:
-        reason = self.capabilities.absence("open_interest", None, None)
-        if reason is not None:
-            nothing = instruments_fetched(pl.DataFrame(schema=port.OPEN_INTEREST_COLUMNS), 0)
-            return replace(nothing, absences=(port.Absence(start, end, reason),))
+        absence = self.capabilities.absence("open_interest", None, None)
+        if absence is not None:
+            return series.absent(port.OPEN_INTEREST_COLUMNS, start, end, absence)
         periods = self.capabilities.open_interest_periods
         market, step = self._market(symbol), self._step("open interest", period, periods)
         low = to_milliseconds(start)
@@ -159,7 +163,7 @@ class WireAdapter(ABC):
                 symbol=pl.lit(market["symbol"]),
                 observed_at=series.time_column(),
                 funding_rate="rate",
-                interval_hours=_known("interval_hours", frame),
+                interval_hours=pl.coalesce(_known("interval_hours", frame), _known("interval_minutes", frame) / 60),
                 next_settlement_at=pl.from_epoch(_known("next_ms", frame).cast(pl.Int64), time_unit="ms"),
             )
             for market, frame in seen.frames
@@ -172,7 +176,10 @@ class WireAdapter(ABC):
 
     @abstractmethod
     def _look_at_funding(self, markets: list[Market]) -> list[present.Look]:
-        """What to ask for the funding of the running interval: `rate`, and `interval_hours` and `next_ms` if sent."""
+        """What to ask for the funding of the running interval.
+
+        The shape has `rate` and, where they are sent, `interval_hours` or `interval_minutes`, and `next_ms`.
+        """
 
     @abstractmethod
     def _details(self, market: Market) -> dict[str, Any]:
@@ -189,16 +196,16 @@ class WireAdapter(ABC):
     def _funding_shape(self) -> Shape: ...
 
     def _open_interest_shape(self) -> Shape:
-        raise NotImplementedError(f"{self.exchange} has to say how open interest is read, or that it is absent")
+        raise NotImplementedError(f"{self.exchange} has to read its history of open interest, or state it as absent")
 
     @abstractmethod
     def _ask_candles(self, market: Market, price_type: str, timeframe: str, step: int) -> Ask: ...
 
     def _ask_funding(self, market: Market) -> Ask:
-        raise NotImplementedError(f"{self.exchange} has to say how its windows of funding are asked for")
+        raise NotImplementedError(f"{self.exchange} has to ask for windows of funding, or to read its pages itself")
 
     def _ask_open_interest(self, market: Market, period: str, step: int) -> Ask:
-        raise NotImplementedError(f"{self.exchange} has to say how open interest is asked for, or that it is absent")
+        raise NotImplementedError(f"{self.exchange} has to read its history of open interest, or state it as absent")
 
     @abstractmethod
     def _open_interest_values(self, market: Market) -> dict[str, pl.Expr | str | None]:
@@ -232,13 +239,15 @@ class WireAdapter(ABC):
     ) -> tuple[Pages, int]:
         async def read(low: int, high: int) -> Page:
             request = ask(low, high)
+            if request is None:
+                return Page(parse_rows([], shape), high)
             endpoint = getattr(self._client, request.endpoint)
 
             async def once() -> Any:
                 return parse_rows(self._rows(await endpoint(request.params)), shape)
 
             rows = await self._caller.call(name, symbol, once)
-            return Page(rows, request.asked_until)
+            return Page(rows, request.asked_until, request.is_newest)
 
         with count_requests() as counted:
             try:

@@ -28,6 +28,8 @@ HOSTS = {
     "fapi.binance.com": "binance",
     "dapi.binance.com": "binance",
     "api.bybit.com": "bybit",
+    "api-spot.weex.com": "weex",
+    "api-contract.weex.com": "weex",
     "api.mexc.com": "mexc",
 }
 """Host name to exchange, for every host that the server speaks for."""
@@ -81,7 +83,7 @@ class FaultRule(BaseModel):
 
     Attributes:
         kind: What happens; `status` sends `status`, `body` and `headers` as given.
-        exchange: `binance`, `bybit` or `mexc`; None is any.
+        exchange: ccxt's name of the exchange; None is any.
         host: Regular expression found anywhere in the host name; None is any.
         path: Regular expression found anywhere in the path with its query (`/klines.*BTCUSDT`); None is any.
         nth: Only the nth request that matches, counted from 1.
@@ -93,7 +95,7 @@ class FaultRule(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     kind: FaultKind
-    exchange: Literal["binance", "bybit", "mexc"] | None = None
+    exchange: Literal["binance", "bybit", "weex", "mexc"] | None = None
     host: str | None = None
     path: str | None = None
     nth: int | None = Field(None, ge=1)

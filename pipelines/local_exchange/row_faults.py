@@ -21,7 +21,8 @@ _TIMES = (
     "nextSettleTime",
 )
 _COLUMNS = ("time", "open", "high", "low", "close", "vol", "amount")  # of MEXC's candles of contracts
-_CANDLE_PRICES, _CANDLE_TIMES = (1, 2, 3, 4), (0, 6)
+_CANDLE_PRICES, _OPENING, _CLOSING = (1, 2, 3, 4), 0, 6
+_LONGEST_CANDLE_MS = 31 * 86_400_000
 
 
 def _change(row: Row, cells: tuple, change: Callable[[Any], Any]) -> None:
@@ -44,7 +45,15 @@ def _price_cells(row: Row) -> tuple:
 def _time_cells(row: Row) -> tuple:
     if isinstance(row, dict):
         return _TIMES
-    return tuple(cell for cell in _CANDLE_TIMES if cell == 0 or len(row) == 12)  # Bybit's cell 6 is turnover
+    return (_OPENING, _CLOSING) if _has_closing_time(row) else (_OPENING,)
+
+
+def _has_closing_time(row: list) -> bool:
+    """Whether cell 6 is the candle's end, the minute's last millisecond or the next one's first; else a volume."""
+    if len(row) <= _CLOSING or row[_CLOSING] in (None, ""):
+        return False
+    length = float(row[_CLOSING]) - float(row[_OPENING])
+    return 0 < length <= _LONGEST_CANDLE_MS and (length % 60_000 == 0 or (length + 1) % 60_000 == 0)
 
 
 def _nan_price(rows: list[Row]) -> None:

@@ -25,6 +25,7 @@ from pipelines.local_exchange.faults import (
 )
 from pipelines.local_exchange.market import Market
 from pipelines.local_exchange.mexc import Mexc
+from pipelines.local_exchange.weex import Weex
 from pipelines.local_exchange.wire import Reply, dumps
 
 
@@ -36,7 +37,7 @@ class WireFormat(Protocol):
         ...
 
 
-_WIRE_FORMATS: dict[str, Callable[[Market], WireFormat]] = {"bybit": Bybit, "mexc": Mexc}
+_WIRE_FORMATS: dict[str, Callable[[Market], WireFormat]] = {"bybit": Bybit, "weex": Weex, "mexc": Mexc}
 
 
 class LocalExchange:

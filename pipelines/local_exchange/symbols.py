@@ -54,3 +54,8 @@ def mexc_code(currency: str) -> str:
 def mexc_id(listing: Listing) -> str:
     """`BTCUSDT` for spot, `BTC_USDT` and `BTC_USD` for contracts."""
     return mexc_code(listing.base) + ("" if listing.kind == "spot" else "_") + listing.quote
+
+
+def weex_id(listing: Listing) -> str:
+    """`BTCUSDT`, of the spot pair and of the contract alike."""
+    return listing.base + listing.quote

@@ -141,14 +141,12 @@ LISTINGS = {  # coin -> first hour, when a settlement is due; the others are the
     "WIF": _utc(2026, 10, 5, 8),
 }
 
-DELISTINGS = {  # (exchange, coin) -> last hour
+DELISTINGS = {  # (exchange, coin) -> last hour; None: on all exchanges
     ("bybit", "COMP"): _utc(2022, 10, 10, 6),
-    ("binance", "ENS"): _utc(2023, 9, 4, 6),
-    ("bybit", "ENS"): _utc(2023, 9, 4, 6),
+    (None, "ENS"): _utc(2023, 9, 4, 6),
     ("bybit", "CRV"): _utc(2024, 8, 5, 6),
     ("bybit", "XLM"): _utc(2025, 6, 16, 6),
-    ("binance", "DASH"): _utc(2026, 8, 17, 6),
-    ("bybit", "DASH"): _utc(2026, 8, 17, 6),
+    (None, "DASH"): _utc(2026, 8, 17, 6),
 }
 
 USUAL_INTERVAL_HOURS = {"FET": 4, "PYTH": 4, "BONK": 4, "WIF": 4, "FLOKI": 1}  # the others: 8

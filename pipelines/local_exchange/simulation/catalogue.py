@@ -98,6 +98,7 @@ class Exchange:
 EXCHANGES = {
     "binance": Exchange("binance", 0.6, 1.0e-4, 0.10, {"BTC": 100.0, "ETH": 10.0}, {}),
     "bybit": Exchange("bybit", 0.4, 1.5e-4, 0.15, {"BTC": 1.0, "ETH": 1.0}, {"1000SHIB": "SHIB1000"}),
+    "weex": Exchange("weex", 0.06, 2.5e-4, 0.25, {}, {}, {"BTC": 1e-4, "ETH": 1e-3, "SOL": 0.1}, has_dated=False),
     "mexc": Exchange(
         "mexc",
         0.12,
@@ -167,7 +168,7 @@ def _ms(moment: datetime) -> int:
 def _codes(coin: Coin, exchange: str) -> Iterator[tuple[str, float, int, int | None]]:
     """The coin's codes in time order: code, today's coins per unit, first and last millisecond."""
     first = _ms(LISTINGS[coin.asset]) if coin.asset in LISTINGS else ORIGIN_MS
-    gone = DELISTINGS.get((exchange, coin.asset))
+    gone = DELISTINGS.get((exchange, coin.asset)) or DELISTINGS.get((None, coin.asset))
     last = _ms(gone) if gone else None
     for rename in RENAMES:
         if rename.new == coin.asset:

@@ -38,12 +38,18 @@ def test_exchanges_are_a_list_with_commas_in_their_order_and_once_each(monkeypat
     assert load_settings().exchanges == ("bybit", "binance")
 
 
+def test_an_exchange_that_is_supported_need_not_be_read_by_default(monkeypatch):
+    assert load_settings().exchanges == ("binance", "bybit")
+    monkeypatch.setenv("ROTATION_EXCHANGES", "weex")
+    assert load_settings().exchanges == ("weex",)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
         ("ROTATION_SEEED", "1", "ROTATION_SEEED: no such setting"),
         ("ROTATION_SEED", "minus one", r"^seed: .*integer"),
-        ("ROTATION_EXCHANGES", "binance,kraken", "kraken: choose from binance, bybit"),
+        ("ROTATION_EXCHANGES", "binance,kraken", "kraken: choose from binance, bybit, weex"),
         ("ROTATION_INGEST__BACKFILL_DAYS", "0", r"^ingest\.backfill_days: "),
         ("ROTATION_SOURCE", "paper", r"^source: "),
     ],

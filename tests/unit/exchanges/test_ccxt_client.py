@@ -61,12 +61,22 @@ def ok(body):
         ("binance", "dapiPublicGetFundingRate", "/dapi.binance.com/dapi/v1/fundingRate"),
         ("binance", "fapiDataGetOpenInterestHist", "/fapi.binance.com/futures/data/openInterestHist"),
         ("bybit", "publicGetV5MarketKline", "/api.bybit.com/v5/market/kline"),
+        ("weex", "publicGetApiV3MarketKlines", "/api-spot.weex.com/api/v3/market/klines"),
+        ("weex", "contractGetCapiV3MarketKlines", "/api-contract.weex.com/capi/v3/market/klines"),
     ],
 )
 def test_a_request_goes_to_the_given_server_under_the_exchanges_own_host_and_path(exchange, endpoint, path):
     body = {"retCode": 0, "result": {}} if exchange == "bybit" else []
     _, seen, _ = with_client(exchange, ok(body), lambda client: getattr(client, endpoint)({"symbol": "X"}))
     assert seen == [path]
+
+
+def test_the_markets_of_weex_are_loaded_without_its_currencies():
+    _, seen, _ = with_client("weex", ok({"symbols": []}), lambda client: client.load_markets())
+    assert sorted(seen) == [
+        "/api-contract.weex.com/capi/v3/market/exchangeInfo",
+        "/api-spot.weex.com/api/v3/exchangeInfo",
+    ]
 
 
 def test_without_a_server_the_client_keeps_the_exchanges_own_addresses():
