@@ -22,7 +22,7 @@ class Capabilities:
         candle_page: Most candles in one reply.
         funding_page: Most funding settlements in one reply.
         open_interest_page: Most rows of open interest history in one reply; 0 where there is no history.
-        open_interest_history_days: How far back open interest is served; None: as far as it is kept.
+        open_interest_history_days: How far back open interest is served; None: as far as it is kept; 0: not at all.
         open_interest_periods: Periods of open interest history that may be asked for.
         funding_history_days: How far back settlements are served; None: as far as they are kept.
         funding_now: How the funding of the running interval is asked for.
@@ -79,4 +79,32 @@ BYBIT = Capabilities(
     funding_now="all at once",
     open_interest_now="all at once",
 )
-CAPABILITIES = {row.exchange: row for row in (BINANCE, BYBIT)}
+OKX = Capabilities(
+    exchange="okx",
+    market_types=("spot", "perpetual", "dated"),
+    price_types=("last", "mark", "index"),
+    timeframes=("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d"),
+    candle_page=300,
+    funding_page=100,
+    open_interest_page=100,
+    open_interest_history_days=None,
+    open_interest_periods=("5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d"),
+    funding_now="all at once",
+    open_interest_now="all at once",
+    funding_history_days=90,
+)
+BITGET = Capabilities(
+    exchange="bitget",
+    market_types=("spot", "perpetual", "dated"),
+    price_types=("last", "mark", "index"),
+    timeframes=("1m", "5m", "15m", "30m", "1h", "4h", "6h", "12h", "1d"),
+    candle_page=200,
+    funding_page=100,
+    open_interest_page=0,
+    open_interest_history_days=0,
+    open_interest_periods=(),
+    funding_now="all at once",
+    open_interest_now="all at once",
+    absences={"open_interest": "bitget shows open interest of this moment only, it keeps no history of it"},
+)
+CAPABILITIES = {row.exchange: row for row in (BINANCE, BYBIT, OKX, BITGET)}

@@ -4,12 +4,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from pipelines.exchanges.binance import Binance
+from pipelines.exchanges.bitget import Bitget
 from pipelines.exchanges.bybit import Bybit
 from pipelines.exchanges.client import open_client
+from pipelines.exchanges.okx import Okx
 from pipelines.exchanges.port import Adapter
 from pipelines.exchanges.retries import Caller, RetryPolicy
 
-ADAPTERS = {"binance": Binance, "bybit": Bybit}
+ADAPTERS = {"binance": Binance, "bybit": Bybit, "okx": Okx, "bitget": Bitget}
 
 
 @asynccontextmanager

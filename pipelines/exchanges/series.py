@@ -1,6 +1,7 @@
 """Pages -> one series in the warehouse's columns: no row twice, nothing outside the window, holes named."""
 
 import hashlib
+from datetime import datetime
 
 import numpy as np
 import polars as pl
@@ -8,7 +9,7 @@ import polars as pl
 from pipelines.clock import from_milliseconds
 from pipelines.exchanges.paging import Pages
 from pipelines.exchanges.parse import HOUR_MS, MINUTE_MS, RULE_UNREADABLE, TIME
-from pipelines.exchanges.port import Fetched, Gap, no_rejected_rows
+from pipelines.exchanges.port import Absence, Fetched, Gap, no_rejected_rows
 
 
 def to_the_hour(frame: pl.DataFrame) -> pl.DataFrame:
@@ -66,6 +67,12 @@ def fetched(
 def present(frame: pl.DataFrame, pages: Pages, requests: int) -> Fetched:
     """What an exchange shows of this moment, in the shape of the port: no series, so no gaps."""
     return Fetched(frame, requests, _digest(frame), rejected=_rejected(pages))
+
+
+def absent(columns: dict[str, pl.DataType], start: datetime, end: datetime, reason: str) -> Fetched:
+    """A series that the exchange does not offer at all: no rows and no request, but the reason."""
+    frame = pl.DataFrame(schema=columns)
+    return Fetched(frame, 0, _digest(frame), absences=(Absence(start, end, reason),))
 
 
 def candle_values(*, is_traded: bool, usd_per_contract: float | None) -> dict[str, pl.Expr | str | None]:

@@ -76,7 +76,7 @@ class WireAdapter(ABC):
         now = self._client.milliseconds()
         low = -(-to_milliseconds(start) // step) * step
         high = min(to_milliseconds(end), now // step * step)  # the candle that is still forming stays out
-        ask, shape = self._ask_candles(market, price_type, timeframe, step), self._candle_shape(price_type)
+        ask, shape = self._ask_candles(market, price_type, timeframe, step), self._candle_shape(market, price_type)
         pages, requests = await self._read("candles", symbol, ask, shape, (low, high), step, self.candle_order)
         is_spot = market_type == "spot"
         values = series.candle_values(is_traded=price_type == "last", usd_per_contract=self._usd_per_contract(market))
@@ -103,7 +103,7 @@ class WireAdapter(ABC):
             "exchange": self.exchange,
             "symbol": symbol,
             "settled_at": series.time_column(),
-            "funding_rate": pl.col("rate"),
+            "funding_rate": pl.coalesce("settled_rate", "rate") if "settled_rate" in shape.optional else pl.col("rate"),
             # The history does not say it, and today's interval is not that of a settlement years ago.
             "interval_hours": None,
             "mark_price": pl.col("mark_price") if has_mark else None,
@@ -114,6 +114,9 @@ class WireAdapter(ABC):
         )  # fmt: skip
 
     async def open_interest(self, symbol: str, period: str, start: datetime, end: datetime) -> port.Fetched:
+        reason = self.capabilities.absences.get("open_interest")
+        if reason is not None:
+            return series.absent(port.OPEN_INTEREST_COLUMNS, start, end, reason)
         periods = self.capabilities.open_interest_periods
         market, step = self._market(symbol), self._step("open interest", period, periods)
         low = to_milliseconds(start)
@@ -178,13 +181,13 @@ class WireAdapter(ABC):
         """The list of rows inside a reply; anything else for a reply that is none."""
 
     @abstractmethod
-    def _candle_shape(self, price_type: str) -> Shape: ...
+    def _candle_shape(self, market: Market, price_type: str) -> Shape: ...
 
     @abstractmethod
     def _funding_shape(self) -> Shape: ...
 
-    @abstractmethod
-    def _open_interest_shape(self) -> Shape: ...
+    def _open_interest_shape(self) -> Shape:
+        raise NotImplementedError  # for exchanges without a history of open interest, which is then never asked for
 
     @abstractmethod
     def _ask_candles(self, market: Market, price_type: str, timeframe: str, step: int) -> Ask: ...
@@ -192,8 +195,8 @@ class WireAdapter(ABC):
     @abstractmethod
     def _ask_funding(self, market: Market) -> Ask: ...
 
-    @abstractmethod
-    def _ask_open_interest(self, market: Market, period: str, step: int) -> Ask: ...
+    def _ask_open_interest(self, market: Market, period: str, step: int) -> Ask:
+        raise NotImplementedError  # as above
 
     @abstractmethod
     def _open_interest_values(self, market: Market) -> dict[str, pl.Expr | str | None]:
