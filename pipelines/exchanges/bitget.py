@@ -1,14 +1,14 @@
 """Bitget: spot, and contracts margined in USDT, USDC and coins, each margin a product type of its own."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
 import polars as pl
 
 from pipelines.clock import from_milliseconds
-from pipelines.exchanges import capabilities, port
+from pipelines.exchanges import capabilities, port, series
 from pipelines.exchanges.parse import DAY_MS, Shape
 from pipelines.exchanges.present import NOW, Look
 from pipelines.exchanges.wire import Ask, Market, Request, WireAdapter
@@ -27,6 +27,7 @@ _ALL = {
 }
 _LATEST_CANDLES = 1_400  # of an hour and more they are kept for 1,440 candles, of less than an hour for longer
 _CONTRACT_WINDOW_MS = 90 * DAY_MS  # contracts' candles are looked for in no longer window before `endTime`
+_FUNDING_PAGES = 99  # of 100 that may be asked for; new settlements may push one out
 # Without `utc` these open at 16:00 UTC, the midnight of Hong Kong.
 _SPOT_CANDLES = {
     "1m": "1min", "5m": "5min", "15m": "15min", "30m": "30min", "1h": "1h", "4h": "4h",
@@ -65,11 +66,19 @@ class Bitget(WireAdapter):
         return replace(read, frame=frame)
 
     async def funding_rates(self, symbol: str, start: datetime, end: datetime) -> port.Fetched:
-        """See `port.Adapter`; pages are counted from the newest settlement on, so all newer ones are read too."""
-        present = from_milliseconds(self._client.milliseconds())
-        read = await super().funding_rates(symbol, start, max(end, present))
+        """See `port.Adapter`; what is older than the exchange serves comes back as an absence.
+
+        Pages are counted from the newest settlement on, so all that are newer than the window are read too.
+        """
+        now = from_milliseconds(self._client.milliseconds())
+        interval = timedelta(hours=int(self._market(symbol)["info"].get("fundInterval") or 1))
+        reached = now - _FUNDING_PAGES * capabilities.BITGET.funding_page * interval
+        read = await super().funding_rates(symbol, max(start, reached), max(end, now))
         gaps = tuple(gap for gap in read.gaps if gap.before < end)
-        return replace(read, frame=read.frame.filter(pl.col("settled_at") < end), gaps=gaps)
+        until_end = replace(read, frame=read.frame.filter(pl.col("settled_at") < end), gaps=gaps)
+        kept = None if start >= reached else now - reached
+        words = "bitget keeps no older funding, or has no pages left for it"
+        return series.without_the_dropped(until_end, "settled_at", (start, end), now, kept, words)
 
     def _details(self, market: Market) -> dict[str, Any]:
         ends_ms = int(market["info"].get("offTime") or -1)

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from pipelines.clock import from_milliseconds
-from pipelines.exchanges import capabilities, port
+from pipelines.exchanges import capabilities, port, series
 from pipelines.exchanges.parse import HOUR_MS, Shape, duration_ms
 from pipelines.exchanges.present import NOW, Look
 from pipelines.exchanges.wire import Ask, Market, Request, WireAdapter
@@ -32,9 +32,8 @@ _BARS = {  # without `utc` these open at 16:00 UTC, the midnight of Hong Kong
     "1m": "1m", "3m": "3m", "5m": "5m", "15m": "15m", "30m": "30m", "1h": "1H", "2h": "2H", "4h": "4H",
     "6h": "6Hutc", "12h": "12Hutc", "1d": "1Dutc",
 }  # fmt: skip
-_OPEN_INTEREST_ROWS = 1_440  # of a period, as the exchange says
-_LONG_AGO = timedelta(days=30)
-_NO_WONDER = timedelta(days=2)  # a series may begin that much later than asked for without anything being absent
+_FUNDING_DAYS = capabilities.OKX.funding_history_days or 0
+_OPEN_INTEREST_ROWS = 1_440
 
 
 class Okx(WireAdapter):
@@ -49,8 +48,9 @@ class Okx(WireAdapter):
     async def funding_rates(self, symbol: str, start: datetime, end: datetime) -> port.Fetched:
         """See `port.Adapter`; what is older than the exchange keeps comes back as an absence."""
         read = await super().funding_rates(symbol, start, end)
-        days = capabilities.OKX.funding_history_days or 0
-        return self._without_the_old(read, "settled_at", start, end, timedelta(days=days), f"funding of {days} days")
+        now, kept = from_milliseconds(self._client.milliseconds()), timedelta(days=_FUNDING_DAYS)
+        words = "okx keeps funding of the last three months"
+        return series.without_the_dropped(read, "settled_at", (start, end), now, kept, words)
 
     async def open_interest(self, symbol: str, period: str, start: datetime, end: datetime) -> port.Fetched:
         """See `port.Adapter`.
@@ -59,29 +59,17 @@ class Okx(WireAdapter):
         observed one period later, and the row of the running period is left out.
         """
         length = timedelta(milliseconds=duration_ms(period))
-        present = from_milliseconds(self._client.milliseconds() + 1)
-        read = await super().open_interest(symbol, period, start - length, min(end, present) - length)
+        now = from_milliseconds(self._client.milliseconds())
+        until = min(end, now + timedelta(milliseconds=1))
+        read = await super().open_interest(symbol, period, start - length, until - length)
         observed = replace(
             read,
             frame=read.frame.with_columns(pl.col("observed_at") + length),
             gaps=tuple(port.Gap(gap.after + length, gap.before + length) for gap in read.gaps),
         )
-        kept, rows = _OPEN_INTEREST_ROWS * length, f"{_OPEN_INTEREST_ROWS:,} rows of open interest"
-        return self._without_the_old(observed, "observed_at", start, end, kept, rows)
-
-    def _without_the_old(
-        self, read: port.Fetched, column: str, start: datetime, end: datetime, kept: timedelta, what: str
-    ) -> port.Fetched:
-        """The series with what the exchange has dropped named as absent.
-
-        It refuses nothing: its answer just ends. How far back it reaches is therefore seen in what came.
-        """
-        now = from_milliseconds(self._client.milliseconds())
-        first = min(end, now - kept) if read.frame.is_empty() else read.frame[column].min()
-        if start > now - _LONG_AGO or first - start <= _NO_WONDER:
-            return read
-        reason = f"okx serves nothing of it before {first:%Y-%m-%d %H:%M}; it says that it keeps {what}"
-        return replace(read, absences=(port.Absence(start, first, reason),))
+        words = f"okx keeps the newest {_OPEN_INTEREST_ROWS:,} rows of a period"
+        kept = _OPEN_INTEREST_ROWS * length
+        return series.without_the_dropped(observed, "observed_at", (start, end), now, kept, words)
 
     def _details(self, market: Market) -> dict[str, Any]:
         ends_ms = int(market["info"].get("expTime") or 0) or None

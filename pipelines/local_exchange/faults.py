@@ -28,6 +28,8 @@ HOSTS = {
     "fapi.binance.com": "binance",
     "dapi.binance.com": "binance",
     "api.bybit.com": "bybit",
+    "www.okx.com": "okx",
+    "api.bitget.com": "bitget",
 }
 """Host name to exchange, for every host that the server speaks for."""
 
@@ -59,6 +61,14 @@ _ANSWERS = {
     "empty_body": Reply(b"", 200),
 }
 
+_OWN_ANSWERS = {
+    ("okx", "rate_limited"): Reply(b'{"msg":"Too Many Requests","code":"50011"}', 429),
+    ("bitget", "rate_limited"): Reply(
+        b'{"code":"429","msg":"Too Many Requests","requestTime":1700000000000,"data":null}', 429
+    ),
+}
+"""Where an exchange words a fault in its own way, instead of Binance's."""
+
 FaultKind = Literal[
     "rate_limited", "banned", "geo_blocked", "forbidden_html", "server_error", "html_page", "empty_body",
     "status", "truncated_json", "hang", "connection_reset",
@@ -76,7 +86,7 @@ class FaultRule(BaseModel):
 
     Attributes:
         kind: What happens; `status` sends `status`, `body` and `headers` as given.
-        exchange: `binance` or `bybit`; None is any.
+        exchange: Name of the exchange; None is any.
         host: Regular expression found anywhere in the host name; None is any.
         path: Regular expression found anywhere in the path with its query (`/klines.*BTCUSDT`); None is any.
         nth: Only the nth request that matches, counted from 1.
@@ -88,7 +98,7 @@ class FaultRule(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     kind: FaultKind
-    exchange: Literal["binance", "bybit"] | None = None
+    exchange: Literal["binance", "bybit", "okx", "bitget"] | None = None
     host: str | None = None
     path: str | None = None
     nth: int | None = Field(None, ge=1)
@@ -189,12 +199,12 @@ def read_faults(path: Path) -> Faults:
         raise BadFaults(f"{path}: cannot be read ({error.strerror}); give the path of a JSON file") from error
 
 
-def spoil(rule: FaultRule, reply: Reply) -> Reply:
-    """The answer sent in the place of `reply`; not for `hang` and `connection_reset`, which send none."""
+def spoil(rule: FaultRule, reply: Reply, exchange: str) -> Reply:
+    """The answer of `exchange` sent in the place of `reply`; not for `hang` and `connection_reset`, which send none."""
     if rule.kind == "status":
         return Reply((rule.body or "").encode(), rule.status, headers=rule.headers)
     if rule.kind in _ANSWERS:
-        return _ANSWERS[rule.kind]
+        return _OWN_ANSWERS.get((exchange, rule.kind), _ANSWERS[rule.kind])
     if rule.kind == "truncated_json":
         return Reply(reply.body[: len(reply.body) // 2], reply.status)
     return spoil_rows(rule.kind, reply)

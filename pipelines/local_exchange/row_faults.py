@@ -7,11 +7,15 @@ from typing import Any
 from pipelines.local_exchange.wire import Reply, dumps
 
 Row = list | dict
-_PRICES = ("lastPrice", "markPrice", "indexPrice")
-_OPEN_INTERESTS = ("openInterest", "openInterestValue", "sumOpenInterest", "sumOpenInterestValue")
+_PRICES = ("lastPrice", "markPrice", "indexPrice", "last", "lastPr")
+_OPEN_INTERESTS = (
+    "openInterest", "openInterestValue", "sumOpenInterest", "sumOpenInterestValue", "oi", "oiCcy", "oiUsd",
+    "holdingAmount",
+)  # fmt: skip
 _TIMES = (
     "time",
     "timestamp",
+    "ts",
     "fundingTime",
     "fundingRateTimestamp",
     "nextFundingTime",
@@ -19,6 +23,7 @@ _TIMES = (
     "openTime",
 )
 _CANDLE_PRICES, _CANDLE_TIMES = (1, 2, 3, 4), (0, 6)
+_OPEN_INTEREST_CELLS = 4  # of a row of OKX's history: time, contracts, coins, USD
 
 
 def _change(row: Row, cells: tuple, change: Callable[[Any], Any]) -> None:
@@ -70,6 +75,8 @@ def _zero_open_interest(rows: list[Row]) -> None:
     for row in rows:
         if isinstance(row, dict):
             _change(row, _OPEN_INTERESTS, lambda _: "0")
+        elif len(row) == _OPEN_INTEREST_CELLS:
+            _change(row, (1, 2, 3), lambda _: "0")
 
 
 ROW_FAULTS: dict[str, Callable[[list[Row]], None]] = {
@@ -92,6 +99,9 @@ def spoil_rows(kind: str, reply: Reply) -> Reply:
         rows = content["result"]["list"]
         ROW_FAULTS[kind](rows)
         return Reply(dumps(content), reply.status, len(rows))
+    if isinstance(content, dict) and isinstance(content.get("data"), list):
+        ROW_FAULTS[kind](content["data"])
+        return Reply(dumps(content), reply.status, len(content["data"]))
     rows = content if isinstance(content, list) else [content]
     ROW_FAULTS[kind](rows)
     return Reply(dumps(content if isinstance(content, list) else rows[0]), reply.status, len(rows))

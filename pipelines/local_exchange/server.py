@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from pipelines.local_exchange.binance import Binance
+from pipelines.local_exchange.bitget import Bitget
 from pipelines.local_exchange.bybit import Bybit
 from pipelines.local_exchange.faults import (
     HOSTS,
@@ -24,6 +25,7 @@ from pipelines.local_exchange.faults import (
     spoil,
 )
 from pipelines.local_exchange.market import Market
+from pipelines.local_exchange.okx import FUNDING_HISTORY_DAYS, Okx
 from pipelines.local_exchange.wire import Reply, dumps
 
 
@@ -35,7 +37,7 @@ class WireFormat(Protocol):
         ...
 
 
-_WIRE_FORMATS: dict[str, Callable[[Market], WireFormat]] = {"bybit": Bybit}
+_WIRE_FORMATS: dict[str, Callable[[Market], WireFormat]] = {"bybit": Bybit, "bitget": Bitget}
 
 
 class LocalExchange:
@@ -44,7 +46,8 @@ class LocalExchange:
     Args:
         market: Where the data is from.
         faults: Faults in force from the start.
-        open_interest_history_days: How far back Binance's open interest history reaches; None: no limit.
+        open_interest_history_days: How far back Binance's open interest history reaches; None: no limit, nor one
+            to OKX's history of funding.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class LocalExchange:
         self._faults = faults or Faults()
         self._exchanges: dict[str, WireFormat] = {
             "binance": Binance(market, open_interest_history_days),
+            "okx": Okx(market, None if open_interest_history_days is None else FUNDING_HISTORY_DAYS),
             **{name: wire(market) for name, wire in _WIRE_FORMATS.items()},
         }
         self._requests: Counter[str] = Counter()
@@ -100,7 +104,7 @@ class LocalExchange:
         if rule.kind == "connection_reset":
             request.transport.abort()
             return web.Response()
-        return _response(spoil(rule, reply))
+        return _response(spoil(rule, reply, HOSTS[host]))
 
     async def _log(self, request: web.Request) -> web.Response:
         return _json(dict(self._requests))
