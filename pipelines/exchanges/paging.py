@@ -77,7 +77,10 @@ def _unanswered(page: Page, low: int, span: tuple[int, int], step: int, order: O
         times = page.rows.frame[TIME]
         inside = times.filter((times >= low) & (times < high))
         if inside.is_empty():
-            ended = (order == "oldest_first" and first >= high) or (order == "newest_first" and last < low)
+            newest = times.filter(times != high).max()  # some exchanges count the end in, which says nothing
+            ended = (order == "oldest_first" and first >= high) or (
+                order == "newest_first" and (newest is None or newest < low)
+            )
             if not ended:
                 raise UnreadableReply("the exchange answers with rows outside the time asked for")
             return []

@@ -199,7 +199,7 @@ def read_faults(path: Path) -> Faults:
         raise BadFaults(f"{path}: cannot be read ({error.strerror}); give the path of a JSON file") from error
 
 
-def spoil(rule: FaultRule, reply: Reply, exchange: str) -> Reply:
+def spoil(rule: FaultRule, reply: Reply, exchange: str = "") -> Reply:
     """The answer of `exchange` sent in the place of `reply`; not for `hang` and `connection_reset`, which send none."""
     if rule.kind == "status":
         return Reply((rule.body or "").encode(), rule.status, headers=rule.headers)

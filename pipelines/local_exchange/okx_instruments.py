@@ -23,7 +23,7 @@ def contracts(base: float, usd: float, listing: Listing) -> float:
 def instrument(listing: Listing) -> dict:
     """One row of public/instruments; what does not apply is an empty text."""
     is_spot = listing.kind == "spot"
-    row = {
+    return {
         "instType": TYPES[listing.kind],
         "instId": okx_id(listing),
         "uly": "" if is_spot else okx_family(listing),
@@ -49,7 +49,6 @@ def instrument(listing: Listing) -> dict:
         "state": "live",
         "ruleType": "normal",
     }
-    return row
 
 
 def ticker(market: Market, listing: Listing) -> dict | None:
