@@ -70,10 +70,8 @@ class FakeBitget:
         until, limit = params["endTime"], params["limit"]
         assert limit <= 200 and (self.kind == "spot") == ("Spot" in endpoint)
         known = [time for time in self.times if time <= self.now]
-        if "History" in endpoint:
-            known = [time for time in known if time + self.step <= self.now]
-        else:
-            known = known[-LATEST:]
+        closed = [time for time in known if time + self.step <= self.now]
+        known = closed if "History" in endpoint else known[-LATEST:]
         if self.kind != "spot":
             assert limit * self.step <= 90 * DAY
             known = [time for time in known if time >= until - 90 * DAY]

@@ -23,6 +23,7 @@ USDC = LINEAR | {"symbol": "BTC/USDC:USDC", "id": "BTCPERP", "settle": "USDC"}
 INVERSE = LINEAR | {"symbol": "BTC/USD:BTC", "id": "BTCUSD", "linear": False, "inverse": True, "settle": "BTC"}
 DATED = INVERSE | {"symbol": "BTC/USD:BTC-240329", "id": "BTCUSD_240329", "type": "future"}
 MARKETS = {market["symbol"]: market for market in (SPOT, LINEAR, USDC, INVERSE, DATED)}
+EIGHTH, NINTH = datetime(2024, 3, 8), datetime(2024, 3, 9)
 
 
 class Client:
@@ -63,7 +64,7 @@ def ms(number, hour=0):
     return to_milliseconds(day(number, hour))
 
 
-def candles(rows, symbol="BTC/USDT:USDT", price_type="last", timeframe="1d", start=day(8), end=day(9)):
+def candles(rows, symbol="BTC/USDT:USDT", price_type="last", timeframe="1d", start=EIGHTH, end=NINTH):
     market_type = "spot" if ":" not in symbol else "perpetual"
     return ask(rows, "candles", symbol, market_type, price_type, timeframe, start, end)
 

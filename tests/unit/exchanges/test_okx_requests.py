@@ -24,6 +24,7 @@ INVERSE = LINEAR | {
 DATED = LINEAR | {"symbol": "BTC/USDT:USDT-240329", "id": "BTC-USDT-240329", "type": "future"}
 MARKETS = {market["symbol"]: {"info": {}} | market for market in (SPOT, LINEAR, INVERSE, DATED)}
 UNITS = ("open_interest_contracts", "open_interest_base", "open_interest_usd")
+EIGHTH, NINTH = datetime(2024, 3, 8), datetime(2024, 3, 9)
 
 
 class Client:
@@ -73,7 +74,7 @@ def earlier_than(rows, place=0):
     return lambda params: [row for row in rows if int(row[place]) < params.get("after", params.get("end"))]
 
 
-def candles(rows, symbol="BTC/USDT:USDT", price_type="last", timeframe="1d", start=day(8), end=day(9)):
+def candles(rows, symbol="BTC/USDT:USDT", price_type="last", timeframe="1d", start=EIGHTH, end=NINTH):
     market_type = "spot" if ":" not in symbol else "perpetual"
     return ask(rows, "candles", symbol, market_type, price_type, timeframe, start, end)
 
