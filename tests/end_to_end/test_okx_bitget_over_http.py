@@ -146,6 +146,15 @@ def test_what_was_delisted_has_left_the_list(read, exchange):
         read(exchange, "candles", DELISTED, "perpetual", "last", "1d", START, NOW)
 
 
+@pytest.mark.parametrize(("exchange", "requests"), [("okx", 3), ("bitget", 8)])
+def test_the_list_of_markets_takes_no_request_for_options_or_currencies(server, exchange, requests):
+    async def listed():
+        async with open_adapter(exchange, base_url=server.url, rate_limit=False) as adapter:
+            return (await adapter.instruments()).requests
+
+    assert asyncio.run(listed()) == requests
+
+
 SERIES_OF_A_CONTRACT = [
     ("candles", EIGHT_HOURLY, "perpetual", "last", "1d", START, NOW),
     ("candles", EIGHT_HOURLY, "perpetual", "mark", "1d", START, NOW),

@@ -254,3 +254,11 @@ def test_a_coin_margined_contract_has_no_size_in_usd_and_an_off_time_is_a_delist
     rows = {row[0]: row[1:] for row in got.frame.select("symbol", "contract_size", "delist_at").rows()}
     # ccxt says 1 for all, which on a coin-margined contract would be read as one USD; it is traded in coins.
     assert rows == {"BTC/USD:BTC": (None, None), "BTC/USDT:USDT": (1.0, datetime(2024, 4, 1))}
+
+
+def test_the_latest_candles_reach_no_further_than_the_exchange_keeps_them():
+    # 1,400 hours before the 10th of March, 00:15, is the 11th of January, 16:15; one more hour is asked for than wanted.
+    _, asked = candles([], timeframe="1h", start=datetime(2024, 1, 11, 17), end=datetime(2024, 1, 12))
+    assert asked[0][0] == "publicMixGetV2MixMarketCandles"
+    _, asked = candles([], timeframe="1h", start=datetime(2024, 1, 11, 16), end=datetime(2024, 1, 12))
+    assert asked[0][0] == "publicMixGetV2MixMarketHistoryCandles"
