@@ -257,7 +257,7 @@ def test_a_coin_margined_contract_has_no_size_in_usd_and_an_off_time_is_a_delist
 
 
 def test_the_latest_candles_reach_no_further_than_the_exchange_keeps_them():
-    # 1,400 hours before the 10th of March, 00:15, is the 11th of January, 16:15; one more hour is asked for than wanted.
+    # 1,400 hours before the 10th of March, 00:15, is the 11th of January, 16:15.
     _, asked = candles([], timeframe="1h", start=datetime(2024, 1, 11, 17), end=datetime(2024, 1, 12))
     assert asked[0][0] == "publicMixGetV2MixMarketCandles"
     _, asked = candles([], timeframe="1h", start=datetime(2024, 1, 11, 16), end=datetime(2024, 1, 12))
