@@ -108,4 +108,32 @@ MEXC = Capabilities(
     open_interest_now="all at once",
     absences={"open_interest": "mexc publishes the open interest of this moment only, no history"},
 )
-CAPABILITIES = {row.exchange: row for row in (BINANCE, BYBIT, WEEX, MEXC)}
+BITGET = Capabilities(
+    exchange="bitget",
+    market_types=("spot", "perpetual", "dated"),
+    price_types=("last", "mark", "index"),
+    timeframes=("1m", "5m", "15m", "30m", "1h", "4h", "6h", "12h", "1d"),
+    candle_page=200,
+    funding_page=100,
+    open_interest_page=0,
+    open_interest_history_days=None,
+    open_interest_periods=(),
+    funding_now="all at once",
+    open_interest_now="all at once",
+    absences={"open_interest": "bitget publishes the open interest of this moment only, no history"},
+)
+OKX = Capabilities(
+    exchange="okx",
+    market_types=("spot", "perpetual", "dated"),
+    price_types=("last", "mark", "index"),
+    timeframes=("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d"),
+    candle_page=300,
+    funding_page=100,
+    open_interest_page=100,
+    open_interest_history_days=None,
+    open_interest_periods=("5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d"),
+    funding_now="all at once",
+    open_interest_now="all at once",
+    funding_history_days=90,
+)
+CAPABILITIES = {row.exchange: row for row in (BINANCE, BYBIT, WEEX, MEXC, BITGET, OKX)}

@@ -17,6 +17,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     # Without these, ccxt also asks for options, which nobody reads: 11 requests instead of 5 on Bybit.
     "binance": {"fetchMarkets": {"types": ["spot", "linear", "inverse"]}},
     "bybit": {"fetchMarkets": {"types": ["spot", "linear", "inverse"]}},
+    "okx": {"fetchMarkets": {"types": ["spot", "swap", "future"]}},
 }
 _COSTS: dict[str, dict[tuple[str, ...], float]] = {
     # ccxt charges MEXC's list of contracts with 100 (once in five seconds, an earlier limit), so that the first

@@ -75,6 +75,8 @@ RULES: tuple[Rule, ...] = (
     Rule("blocked", "the exchange refuses this address", _COUNTRY, statuses=(403,)),
     Rule("retryable", "too many requests", _SLOWER, statuses=(429,)),
     Rule("retryable", "too many requests", _SLOWER, exchange="bybit", body=_code("retCode", 10006)),
+    Rule("retryable", "too many requests", _SLOWER, exchange="okx", body=_code("code", 50011)),
+    Rule("retryable", "too many requests", _SLOWER, exchange="bitget", body=_code("code", 429)),
     Rule("retryable", "too many requests", _SLOWER, exchange="bingx", body=r"\b100410\b"),
     Rule("retryable", "too many requests", _SLOWER, exchange="weex", body=r"-1003\b"),
     Rule("retryable", "too many requests", _SLOWER, exchange="mexc", body=_code("code", 510)),
@@ -103,6 +105,10 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "bad_symbol", "the exchange does not list this symbol", _DELISTED,
         exchange="bybit", body="symbol invalid|not supported symbols",
+    ),
+    Rule(
+        "bad_symbol", "the exchange does not list this symbol", _DELISTED,
+        exchange="bitget", body=_code("code", 40034) + "|" + _code("code", 40309),
     ),
     Rule("bad_symbol", "the symbol is offline", _DELISTED, exchange="bingx", body=r"\b109415\b"),
     Rule(

@@ -25,6 +25,12 @@ def contract_multiplier(base: str) -> float:
     return _WORDS.get(word) or float(word)
 
 
+def coins_per_step(market: dict[str, Any]) -> float | None:
+    """The lot step in coins, of a contract margined in its quote currency whose step is published in contracts."""
+    step, size = market["precision"]["amount"], market["contractSize"]
+    return None if step is None or size is None else float(step) * float(size)
+
+
 def instruments_frame(
     exchange: str, markets: Iterable[dict[str, Any]], details: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> pl.DataFrame:

@@ -5,9 +5,8 @@ from typing import Any
 import polars as pl
 
 from pipelines.exchanges import capabilities
-from pipelines.exchanges.client import count_requests
-from pipelines.exchanges.errors import classify
-from pipelines.exchanges.paging import NumberedPage, Pages, read_numbered_pages
+from pipelines.exchanges.markets import coins_per_step
+from pipelines.exchanges.paging import NumberedPage, Pages
 from pipelines.exchanges.parse import Shape, UnreadableReply, parse_rows
 from pipelines.exchanges.present import Look
 from pipelines.exchanges.wire import Ask, Market, Request, WireAdapter
@@ -43,10 +42,7 @@ class Mexc(WireAdapter):
         info = market["info"]
         times = [int(info.get(name) or 0) for name in ("createTime", "openingTime")]
         details: dict[str, Any] = {"listed_at": min((time for time in times if time > 0), default=None)}
-        step, size = market["precision"]["amount"], market["contractSize"]
-        if market["linear"] and step is not None and size is not None:
-            details["lot_step"] = float(step) * float(size)  # published in contracts
-        return details
+        return details | ({"lot_step": coins_per_step(market)} if market["linear"] else {})
 
     def _rows(self, reply: Any) -> Any:
         if not isinstance(reply, dict):
@@ -54,7 +50,7 @@ class Mexc(WireAdapter):
         data = reply.get("data")
         return _candle_rows(data) if isinstance(data, dict) and "time" in data else data
 
-    def _candle_shape(self, price_type: str) -> Shape:
+    def _candle_shape(self, market: Market, price_type: str) -> Shape:
         return _TRADED if price_type == "last" else _UNTRADED
 
     def _funding_shape(self) -> Shape:
@@ -85,22 +81,13 @@ class Mexc(WireAdapter):
 
     async def _read_funding(self, symbol: str, window: tuple[int, int]) -> tuple[Pages, int]:
         """Page after page from the newest settlement on: the exchange takes no times for its history."""
-        name, size = "funding rates", capabilities.MEXC.funding_page
-        params = {"symbol": self._market(symbol)["id"], "page_size": size}
+        params = {"symbol": self._market(symbol)["id"], "page_size": capabilities.MEXC.funding_page}
 
-        async def read(number: int) -> NumberedPage:
-            async def once() -> NumberedPage:
-                ask = self._client.contractPublicGetFundingRateHistory
-                return _funding_page(await ask(params | {"page_num": number}), number)
+        async def page(number: int) -> NumberedPage:
+            reply = await self._client.contractPublicGetFundingRateHistory(params | {"page_num": number})
+            return _funding_page(reply, number)
 
-            return await self._caller.call(name, symbol, once)
-
-        with count_requests() as counted:
-            try:
-                pages = await read_numbered_pages(read, window[0])
-            except UnreadableReply as error:
-                raise classify(error, self.exchange, name, symbol) from None
-        return pages, counted.requests
+        return await self._read_numbered_funding(symbol, page, window[0])
 
     def _look_at_open_interest(self, markets: list[Market]) -> list[Look]:
         return _tickers(markets, Shape(time="timestamp", required={"amount": "holdVol"}))

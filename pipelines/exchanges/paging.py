@@ -82,7 +82,7 @@ async def read_window(
     return pages
 
 
-async def read_numbered_pages(read: Callable[[int], Awaitable[NumberedPage]], start: int) -> Pages:
+async def read_numbered_pages(read: Callable[[int], Awaitable[NumberedPage]], start: int, *, step: int) -> Pages:
     """Read pages 1, 2, 3 ... of a list that begins with the newest row, until nothing at or after `start` is left.
 
     A row that is added meanwhile pushes the others back: one of them then stands on two pages, and none is missed.
@@ -90,6 +90,7 @@ async def read_numbered_pages(read: Callable[[int], Awaitable[NumberedPage]], st
     Args:
         read: Asks for the page of that number, counted from 1.
         start: First time wanted, milliseconds.
+        step: The least distance between two rows: a row nearer than that to the start has none before it.
 
     Raises:
         UnreadableReply: a page brings nothing older than the one before, so asking on would never end.
@@ -106,7 +107,7 @@ async def read_numbered_pages(read: Callable[[int], Awaitable[NumberedPage]], st
             raise UnreadableReply(f"page {number} holds nothing older than the page before it")
         oldest = span[0]
         pages.frames.append(page.rows.frame)
-        if oldest <= start or page.is_last:
+        if oldest - step < start or page.is_last:
             break
     return pages
 
@@ -123,7 +124,10 @@ def _unanswered(page: Page, low: int, span: tuple[int, int], step: int, order: O
         times = page.rows.frame[TIME]
         inside = times.filter((times >= low) & (times < high))
         if inside.is_empty():
-            ended = (order == "oldest_first" and first >= high) or (order == "newest_first" and last < low)
+            newest = times.filter(times != high).max()  # some exchanges count the end in, which says nothing
+            ended = (order == "oldest_first" and first >= high) or (
+                order == "newest_first" and (newest is None or newest < low)
+            )
             if not ended:
                 raise UnreadableReply("the exchange answers with rows outside the time asked for")
             return []

@@ -4,14 +4,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from pipelines.exchanges.binance import Binance
+from pipelines.exchanges.bitget import Bitget
 from pipelines.exchanges.bybit import Bybit
 from pipelines.exchanges.client import open_client
 from pipelines.exchanges.mexc import Mexc
+from pipelines.exchanges.okx import Okx
 from pipelines.exchanges.port import Adapter
 from pipelines.exchanges.retries import Caller, RetryPolicy
 from pipelines.exchanges.weex import Weex
 
-ADAPTERS = {"binance": Binance, "bybit": Bybit, "weex": Weex, "mexc": Mexc}
+ADAPTERS = {"binance": Binance, "bybit": Bybit, "weex": Weex, "mexc": Mexc, "bitget": Bitget, "okx": Okx}
 
 
 @asynccontextmanager

@@ -6,9 +6,10 @@ drop the quote volume, its unified funding the mark price, and its own paging lo
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -19,7 +20,7 @@ from pipelines.exchanges.capabilities import Capabilities
 from pipelines.exchanges.client import count_requests
 from pipelines.exchanges.errors import classify
 from pipelines.exchanges.markets import instruments_fetched, instruments_frame
-from pipelines.exchanges.paging import Order, Page, Pages, read_window
+from pipelines.exchanges.paging import NumberedPage, Order, Page, Pages, read_numbered_pages, read_window
 from pipelines.exchanges.parse import (
     DAY_MS,
     HOUR_MS,
@@ -81,7 +82,7 @@ class WireAdapter(ABC):
         now = self._client.milliseconds()
         low = -(-to_milliseconds(start) // step) * step
         high = min(to_milliseconds(end), now // step * step)  # the candle that is still forming stays out
-        ask, shape = self._ask_candles(market, price_type, timeframe, step), self._candle_shape(price_type)
+        ask, shape = self._ask_candles(market, price_type, timeframe, step), self._candle_shape(market, price_type)
         pages, requests = await self._read("candles", symbol, ask, shape, (low, high), step, self.candle_order)
         is_spot = market_type == "spot"
         values = self._candle_values(market, is_traded=price_type == "last")
@@ -99,15 +100,15 @@ class WireAdapter(ABC):
         low, high = to_milliseconds(start), to_milliseconds(end)
         # A settlement is stamped up to a minute off its hour, so the edges are read a minute wider.
         pages, requests = await self._read_funding(symbol, (low - MINUTE_MS, high + MINUTE_MS))
-        has_mark = "mark_price" in self._funding_shape().optional
+        optional = self._funding_shape().optional
         values: dict[str, pl.Expr | str | None] = {
             "exchange": self.exchange,
             "symbol": symbol,
             "settled_at": series.time_column(),
-            "funding_rate": pl.col("rate"),
+            "funding_rate": pl.coalesce("settled_rate", "rate") if "settled_rate" in optional else pl.col("rate"),
             # The history does not say it, and today's interval is not that of a settlement years ago.
             "interval_hours": None,
-            "mark_price": pl.col("mark_price") if has_mark else None,
+            "mark_price": pl.col("mark_price") if "mark_price" in optional else None,
         }
         return series.fetched(
             series.collect(pages, low, high, is_hourly=True), port.FUNDING_COLUMNS, values,
@@ -118,6 +119,17 @@ class WireAdapter(ABC):
         """The pages with every settlement of the window, and the HTTP requests made for them."""
         ask, shape = self._ask_funding(self._market(symbol)), self._funding_shape()
         return await self._read("funding rates", symbol, ask, shape, window, _LEAST_FUNDING_STEP_MS, self.funding_order)
+
+    async def _read_numbered_funding(
+        self, symbol: str, page: Callable[[int], Awaitable[NumberedPage]], start: int
+    ) -> tuple[Pages, int]:
+        """The same from a history that has numbered pages: `page` asks for one of them."""
+        name = "funding rates"
+
+        async def read(number: int) -> NumberedPage:
+            return await self._caller.call(name, symbol, partial(page, number))
+
+        return await self._counted(name, symbol, read_numbered_pages(read, start, step=_LEAST_FUNDING_STEP_MS))
 
     async def open_interest(self, symbol: str, period: str, start: datetime, end: datetime) -> port.Fetched:
         absence = self.capabilities.absence("open_interest", None, None)
@@ -190,7 +202,7 @@ class WireAdapter(ABC):
         """The list of rows inside a reply; anything else for a reply that is none."""
 
     @abstractmethod
-    def _candle_shape(self, price_type: str) -> Shape: ...
+    def _candle_shape(self, market: Market, price_type: str) -> Shape: ...
 
     @abstractmethod
     def _funding_shape(self) -> Shape: ...
@@ -249,9 +261,13 @@ class WireAdapter(ABC):
             rows = await self._caller.call(name, symbol, once)
             return Page(rows, request.asked_until, request.is_newest)
 
+        return await self._counted(name, symbol, read_window(read, *window, step=step, order=order))
+
+    async def _counted(self, name: str, symbol: str, reading: Awaitable[Pages]) -> tuple[Pages, int]:
+        """The pages, and the HTTP requests made for them."""
         with count_requests() as counted:
             try:
-                pages = await read_window(read, *window, step=step, order=order)
+                pages = await reading
             except UnreadableReply as error:
                 raise classify(error, self.exchange, name, symbol) from None
         return pages, counted.requests

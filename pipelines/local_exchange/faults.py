@@ -31,6 +31,8 @@ HOSTS = {
     "api-spot.weex.com": "weex",
     "api-contract.weex.com": "weex",
     "api.mexc.com": "mexc",
+    "api.bitget.com": "bitget",
+    "www.okx.com": "okx",
 }
 """Host name to exchange, for every host that the server speaks for."""
 
@@ -63,6 +65,10 @@ _ANSWERS = {
 }
 _OWN_ANSWERS = {
     ("mexc", "rate_limited"): Reply(b'{"success":false,"code":510,"message":"Requests are too frequent"}'),
+    ("bitget", "rate_limited"): Reply(
+        b'{"code":"429","msg":"Too Many Requests","requestTime":1700000000000,"data":null}', 429
+    ),
+    ("okx", "rate_limited"): Reply(b'{"msg":"Too Many Requests","code":"50011"}', 429),
 }
 """Exchange and kind, where an exchange words a fault in its own way."""
 
@@ -95,7 +101,7 @@ class FaultRule(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     kind: FaultKind
-    exchange: Literal["binance", "bybit", "weex", "mexc"] | None = None
+    exchange: Literal["binance", "bybit", "weex", "mexc", "bitget", "okx"] | None = None
     host: str | None = None
     path: str | None = None
     nth: int | None = Field(None, ge=1)
@@ -197,13 +203,11 @@ def read_faults(path: Path) -> Faults:
 
 
 def spoil(rule: FaultRule, reply: Reply, exchange: str | None = None) -> Reply:
-    """The answer sent in the place of `reply`; not for `hang` and `connection_reset`, which send none."""
+    """The answer of `exchange` sent in the place of `reply`; not for `hang` and `connection_reset`, which send none."""
     if rule.kind == "status":
         return Reply((rule.body or "").encode(), rule.status, headers=rule.headers)
-    if (exchange, rule.kind) in _OWN_ANSWERS:
-        return _OWN_ANSWERS[exchange, rule.kind]
     if rule.kind in _ANSWERS:
-        return _ANSWERS[rule.kind]
+        return _OWN_ANSWERS.get((exchange, rule.kind), _ANSWERS[rule.kind])
     if rule.kind == "truncated_json":
         return Reply(reply.body[: len(reply.body) // 2], reply.status)
     return spoil_rows(rule.kind, reply)

@@ -83,7 +83,7 @@ class RecordedMarket:
 
     def _listing(self, exchange: str, symbol: str, expiry_ms: int | None) -> Listing:
         base, quote, settle = _parts(symbol)
-        inverse_size = 1.0 if exchange == "bybit" else 100.0 if base == "BTC" else 10.0
+        inverse_size = 1.0 if exchange in ("bybit", "bitget") else 100.0 if base == "BTC" else 10.0
         return Listing(
             symbol=symbol,
             kind="spot" if settle is None else "perp" if expiry_ms is None else "dated",

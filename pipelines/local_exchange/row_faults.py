@@ -7,11 +7,15 @@ from typing import Any
 from pipelines.local_exchange.wire import Reply, dumps
 
 Row = list | dict
-_PRICES = ("lastPrice", "markPrice", "indexPrice", "fairPrice")
-_OPEN_INTERESTS = ("openInterest", "openInterestValue", "sumOpenInterest", "sumOpenInterestValue", "holdVol")
+_PRICES = ("lastPrice", "markPrice", "indexPrice", "fairPrice", "last", "lastPr")
+_OPEN_INTERESTS = (
+    "openInterest", "openInterestValue", "sumOpenInterest", "sumOpenInterestValue", "holdVol", "holdingAmount",
+    "oi", "oiCcy", "oiUsd",
+)  # fmt: skip
 _TIMES = (
     "time",
     "timestamp",
+    "ts",
     "fundingTime",
     "fundingRateTimestamp",
     "nextFundingTime",
@@ -22,6 +26,7 @@ _TIMES = (
 )
 _COLUMNS = ("time", "open", "high", "low", "close", "vol", "amount")  # of MEXC's candles of contracts
 _CANDLE_PRICES, _OPENING, _CLOSING = (1, 2, 3, 4), 0, 6
+_OPEN_INTEREST_CELLS = 4  # of a row of OKX's history: time, contracts, coins, USD
 _LONGEST_CANDLE_MS = 31 * 86_400_000
 
 
@@ -87,6 +92,8 @@ def _zero_open_interest(rows: list[Row]) -> None:
     for row in rows:
         if isinstance(row, dict):
             _change(row, _OPEN_INTERESTS, lambda value: "0" if isinstance(value, str) else 0)
+        elif len(row) == _OPEN_INTEREST_CELLS:
+            _change(row, (1, 2, 3), lambda _: "0")
 
 
 ROW_FAULTS: dict[str, Callable[[list[Row]], None]] = {

@@ -14,7 +14,9 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
+from pipelines.local_exchange import okx, weex
 from pipelines.local_exchange.binance import Binance
+from pipelines.local_exchange.bitget import Bitget
 from pipelines.local_exchange.bybit import Bybit
 from pipelines.local_exchange.faults import (
     HOSTS,
@@ -25,6 +27,7 @@ from pipelines.local_exchange.faults import (
 )
 from pipelines.local_exchange.market import Market
 from pipelines.local_exchange.mexc import Mexc
+from pipelines.local_exchange.okx import Okx
 from pipelines.local_exchange.weex import Weex
 from pipelines.local_exchange.wire import Reply, dumps
 
@@ -37,25 +40,28 @@ class WireFormat(Protocol):
         ...
 
 
-_WIRE_FORMATS: dict[str, Callable[[Market], WireFormat]] = {"bybit": Bybit, "weex": Weex, "mexc": Mexc}
-
-
 class LocalExchange:
     """Answers HTTP requests for the exchanges from one market.
 
     Args:
         market: Where the data is from.
         faults: Faults in force from the start.
-        open_interest_history_days: How far back Binance's open interest history reaches; None: no limit.
+        open_interest_history_days: How far back Binance's open interest history reaches; None: no limit, nor one to
+            the funding of WEEX and OKX.
     """
 
     def __init__(
         self, market: Market, faults: Faults | None = None, open_interest_history_days: int | None = 30
     ) -> None:
         self._faults = faults or Faults()
+        is_limited = open_interest_history_days is not None
         self._exchanges: dict[str, WireFormat] = {
             "binance": Binance(market, open_interest_history_days),
-            **{name: wire(market) for name, wire in _WIRE_FORMATS.items()},
+            "bybit": Bybit(market),
+            "weex": Weex(market, weex.FUNDING_HISTORY_DAYS if is_limited else None),
+            "mexc": Mexc(market),
+            "bitget": Bitget(market),
+            "okx": Okx(market, okx.FUNDING_HISTORY_DAYS if is_limited else None),
         }
         self._requests: Counter[str] = Counter()
         self._rows: Counter[str] = Counter()

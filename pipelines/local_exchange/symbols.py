@@ -59,3 +59,22 @@ def mexc_id(listing: Listing) -> str:
 def weex_id(listing: Listing) -> str:
     """`BTCUSDT`, of the spot pair and of the contract alike."""
     return listing.base + listing.quote
+
+
+def okx_family(listing: Listing) -> str:
+    """OKX's underlying: `BTC-USDT`, and `BTC-USD` for coin-margined contracts."""
+    return f"{listing.base}-{listing.quote}"
+
+
+def okx_id(listing: Listing) -> str:
+    """`BTC-USDT`, `BTC-USDT-SWAP`, `BTC-USD-SWAP`, `BTC-USDT-261225`."""
+    if listing.kind == "dated":
+        return f"{okx_family(listing)}-{_expiry(listing):%y%m%d}"
+    return okx_family(listing) + ("-SWAP" if listing.kind == "perp" else "")
+
+
+def bitget_id(listing: Listing) -> str:
+    """`BTCUSDT` (spot and perpetual), `BTCPERP` (USDC), `BTCUSD`, `BTCUSD_261225`."""
+    usdc_contract = listing.kind != "spot" and listing.settle == "USDC"
+    stem = listing.base + ("PERP" if usdc_contract else listing.quote)
+    return f"{stem}_{_expiry(listing):%y%m%d}" if listing.kind == "dated" else stem

@@ -27,7 +27,8 @@ _INTERVALS = {
     "contract": ("1m", "5m", "15m", "30m", "1h", "4h", "12h", "1d", "1w"),
 }
 _SPOT_PAGE, _CONTRACT_PAGE, _HISTORY_PAGE, _FUNDING_PAGE = 300, 1000, 100, 1000
-_HISTORY_DAYS, _FUNDING_DAYS, _FUNDING_KEPT_DAYS = 90, 7, 365
+FUNDING_HISTORY_DAYS = 365
+_HISTORY_DAYS, _FUNDING_DAYS = 90, 7
 
 _LAST_ROW = "[{},{},{},{},{},{},{},{},null,null,null]"
 _PRICE_ROW = '[{},{},{},{},{},"0",{},"0",0,"0","0"]'
@@ -64,10 +65,15 @@ def _check_window(start_ms: int, end_ms: int, longest_days: int, oldest_ms: int,
 
 
 class Weex:
-    """Answers requests for WEEX's two hosts from a market."""
+    """Answers requests for WEEX's two hosts from a market.
 
-    def __init__(self, market: Market) -> None:
-        self._market = market
+    Args:
+        market: Where the data is from.
+        funding_history_days: How far back settlements are served; None: as far as the market has them.
+    """
+
+    def __init__(self, market: Market, funding_history_days: int | None = FUNDING_HISTORY_DAYS) -> None:
+        self._market, self._funding_history_days = market, funding_history_days
         self._listings: dict[str, dict[str, Listing]] = {segment: {} for segment in _PREFIXES}
         for listing in market.listings("weex"):
             if instruments.is_listed(listing, market.now_ms) and listing.kind != "dated" and not is_inverse(listing):
@@ -219,13 +225,14 @@ class Weex:
         """The newest settlements, of at most seven days where a time is given."""
         listing, limit, now_ms = self._listing("contract", query), _limit(query, _FUNDING_PAGE), self._market.now_ms
         start_ms, end_ms = _integer(query, "startTime"), _integer(query, "endTime")
-        oldest_ms, days_ms = now_ms - _FUNDING_KEPT_DAYS * DAY_MS, _FUNDING_DAYS * DAY_MS
+        kept_days, days_ms = self._funding_history_days, _FUNDING_DAYS * DAY_MS
+        oldest_ms = 0 if kept_days is None else now_ms - kept_days * DAY_MS
         if start_ms is None:
             start_ms = oldest_ms if end_ms is None else end_ms - days_ms
         if end_ms is None:
             end_ms = now_ms if start_ms == oldest_ms else min(start_ms + days_ms, now_ms)
         if query.get("startTime") or query.get("endTime"):
-            kept = f"startTime must be within the last {_FUNDING_KEPT_DAYS} days. "
+            kept = f"startTime must be within the last {kept_days} days. "
             _check_window(start_ms, end_ms, _FUNDING_DAYS, oldest_ms, kept)
         known = self._market.settlements("weex", listing.symbol, start_ms, end_ms)
         marks = self._marks(listing, start_ms, end_ms)

@@ -1,4 +1,4 @@
-"""What the two exchanges' wire formats have in common: replies, numbers as text, candles as JSON rows."""
+"""What the exchanges' wire formats have in common: replies, numbers as text, candles as JSON rows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

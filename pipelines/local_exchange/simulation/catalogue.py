@@ -81,7 +81,8 @@ class Exchange:
         renamed_bases: Codes it uses instead of the usual ones.
         contract_coins: Coins per USDT-margined contract by code; a code without an entry has 1.
         has_thousands: Whether its contracts on the cheapest coins are on 1000 coins.
-        has_dated: Whether it lists quarterlies.
+        has_dated: Whether it lists USDT-margined quarterlies.
+        has_inverse_dated: Whether it lists coin-margined quarterlies.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Exchange:
     contract_coins: dict[str, float] = field(default_factory=dict)
     has_thousands: bool = True
     has_dated: bool = True
+    has_inverse_dated: bool = False
 
 
 EXCHANGES = {
@@ -100,17 +102,24 @@ EXCHANGES = {
     "bybit": Exchange("bybit", 0.4, 1.5e-4, 0.15, {"BTC": 1.0, "ETH": 1.0}, {"1000SHIB": "SHIB1000"}),
     "weex": Exchange("weex", 0.06, 2.5e-4, 0.25, {}, {}, {"BTC": 1e-4, "ETH": 1e-3, "SOL": 0.1}, has_dated=False),
     "mexc": Exchange(
-        "mexc",
-        0.12,
-        2.0e-4,
-        0.20,
-        {"BTC": 100.0, "ETH": 10.0},
-        {},
+        "mexc", 0.12, 2.0e-4, 0.20, {"BTC": 100.0, "ETH": 10.0}, {},
         contract_coins={"BTC": 1e-4, "ETH": 0.01, "PEPE": 1e7, "SHIB": 1e3, "BONK": 1e5, "FLOKI": 1e4},
-        has_thousands=False,
-        has_dated=False,
+        has_thousands=False, has_dated=False,
     ),
-}
+    "bitget": Exchange(
+        "bitget", 0.15, 1.5e-4, 0.15, {"BTC": 1.0, "ETH": 1.0}, {},
+        has_thousands=False, has_dated=False, has_inverse_dated=True,
+    ),
+    "okx": Exchange(
+        "okx", 0.25, 1.5e-4, 0.15, {"BTC": 100.0, "ETH": 10.0}, {},
+        contract_coins={
+            "BTC": 0.01, "ETH": 0.1, "BNB": 0.01, "BCH": 0.1, "AAVE": 0.1, "XMR": 0.1, "COMP": 0.1, "TAO": 0.01,
+            "XRP": 100.0, "ADA": 100.0, "XLM": 100.0, "DOGE": 1e3, "GALA": 10.0, "SHIB": 1e6, "PEPE": 1e7,
+            "BONK": 1e5, "FLOKI": 1e5,
+        },
+        has_thousands=False, has_inverse_dated=True,
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -204,7 +213,10 @@ def _of_coin(exchange: Exchange, coin: Coin, now_ms: int) -> Iterator[Instrument
         if coin.asset in exchange.inverse_contract_usd:
             size = exchange.inverse_contract_usd[coin.asset]
             symbol = f"{code}/USD:{code}"
-            yield replace(perpetual, symbol=symbol, quote="USD", settle=code, contract_size=size)
+            inverse = replace(perpetual, symbol=symbol, quote="USD", settle=code, contract_size=size)
+            yield inverse
+            if coin.asset in DATED_COINS and exchange.has_inverse_dated:
+                yield from _dated(inverse, now_ms)
         if coin.asset in DATED_COINS and exchange.has_dated:
             yield from _dated(perpetual, now_ms)
 

@@ -86,6 +86,10 @@ def test_http_faults_have_the_status_and_the_headers_of_the_exchanges() -> None:
     assert json.loads(answers["geo_blocked"].body)["code"] == 0
     forbidden = spoil(FaultRule(kind="forbidden_html"), Reply(b"[]"))
     assert forbidden.status == 403 and b"CloudFront" in forbidden.body and forbidden.content_type == "text/html"
+    worded = {name: spoil(FaultRule(kind="rate_limited"), Reply(b"[]"), name) for name in ("okx", "bitget")}
+    assert {name: (answer.status, json.loads(answer.body)["code"]) for name, answer in worded.items()} == {
+        "okx": (429, "50011"), "bitget": (429, "429"),
+    }  # fmt: skip
     own = spoil(FaultRule(kind="status", status=503, body="busy", headers={"X": "1"}), Reply(b"[]"))
     assert (own.status, own.body, own.headers) == (503, b"busy", {"X": "1"})
 
