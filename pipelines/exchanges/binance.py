@@ -76,7 +76,7 @@ class Binance(WireAdapter):
     def _rows(self, reply: Any) -> Any:
         return reply
 
-    def _candle_shape(self, price_type: str) -> Shape:
+    def _candle_shape(self, market: Market, price_type: str) -> Shape:
         return _TRADED if price_type == "last" else _UNTRADED
 
     def _funding_shape(self) -> Shape:

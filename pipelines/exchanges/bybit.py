@@ -49,7 +49,7 @@ class Bybit(WireAdapter):
         result = reply.get("result") if isinstance(reply, dict) else None
         return result.get("list") if isinstance(result, dict) else None
 
-    def _candle_shape(self, price_type: str) -> Shape:
+    def _candle_shape(self, market: Market, price_type: str) -> Shape:
         return _TRADED if price_type == "last" else _UNTRADED
 
     def _funding_shape(self) -> Shape:

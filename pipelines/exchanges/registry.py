@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from pipelines.exchanges.binance import Binance
+from pipelines.exchanges.bingx import BingX
 from pipelines.exchanges.bybit import Bybit
 from pipelines.exchanges.client import open_client
 from pipelines.exchanges.port import Adapter
 from pipelines.exchanges.retries import Caller, RetryPolicy
 
-ADAPTERS = {"binance": Binance, "bybit": Bybit}
+ADAPTERS = {"binance": Binance, "bybit": Bybit, "bingx": BingX}
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """Pages -> one series in the warehouse's columns: no row twice, nothing outside the window, holes named."""
 
 import hashlib
+from datetime import datetime
 
 import numpy as np
 import polars as pl
@@ -8,7 +9,7 @@ import polars as pl
 from pipelines.clock import from_milliseconds
 from pipelines.exchanges.paging import Pages
 from pipelines.exchanges.parse import HOUR_MS, MINUTE_MS, RULE_UNREADABLE, TIME
-from pipelines.exchanges.port import Fetched, Gap, no_rejected_rows
+from pipelines.exchanges.port import Absence, Fetched, Gap, no_rejected_rows
 
 
 def to_the_hour(frame: pl.DataFrame) -> pl.DataFrame:
@@ -68,7 +69,15 @@ def present(frame: pl.DataFrame, pages: Pages, requests: int) -> Fetched:
     return Fetched(frame, requests, _digest(frame), rejected=_rejected(pages))
 
 
-def candle_values(*, is_traded: bool, usd_per_contract: float | None) -> dict[str, pl.Expr | str | None]:
+def absent(columns: dict[str, pl.DataType], start: datetime, end: datetime, reason: str) -> Fetched:
+    """A series that the exchange does not offer at all: no rows, no request, and the reason."""
+    frame = pl.DataFrame(schema=columns)
+    return Fetched(frame, 0, _digest(frame), absences=(Absence(start, end, reason),))
+
+
+def candle_values(
+    *, is_traded: bool, usd_per_contract: float | None, has_turnover: bool = True
+) -> dict[str, pl.Expr | str | None]:
     """Candle columns over parsed rows.
 
     Volume and turnover are coins and quote currency, except on coin-margined contracts, where they are
@@ -77,13 +86,15 @@ def candle_values(*, is_traded: bool, usd_per_contract: float | None) -> dict[st
     Args:
         is_traded: False for mark and index candles, which have no volume.
         usd_per_contract: Of a coin-margined contract; None for all others.
+        has_turnover: False where the exchange sends the volume alone; what it does not say is null.
     """
+    turnover = pl.col("turnover") if has_turnover else None
     values: dict[str, pl.Expr | str | None] = {name: pl.col(name) for name in ("open", "high", "low", "close")}
     values |= {"opened_at": time_column(), "volume_base": None, "volume_quote": None}
     if is_traded and usd_per_contract is None:
-        values |= {"volume_base": pl.col("volume"), "volume_quote": pl.col("turnover")}
+        values |= {"volume_base": pl.col("volume"), "volume_quote": turnover}
     elif is_traded:
-        values |= {"volume_base": pl.col("turnover"), "volume_quote": pl.col("volume") * usd_per_contract}
+        values |= {"volume_base": turnover, "volume_quote": pl.col("volume") * usd_per_contract}
     return values
 
 

@@ -76,10 +76,14 @@ class WireAdapter(ABC):
         now = self._client.milliseconds()
         low = -(-to_milliseconds(start) // step) * step
         high = min(to_milliseconds(end), now // step * step)  # the candle that is still forming stays out
-        ask, shape = self._ask_candles(market, price_type, timeframe, step), self._candle_shape(price_type)
+        ask, shape = self._ask_candles(market, price_type, timeframe, step), self._candle_shape(market, price_type)
         pages, requests = await self._read("candles", symbol, ask, shape, (low, high), step, self.candle_order)
         is_spot = market_type == "spot"
-        values = series.candle_values(is_traded=price_type == "last", usd_per_contract=self._usd_per_contract(market))
+        values = series.candle_values(
+            is_traded=price_type == "last",
+            usd_per_contract=self._usd_per_contract(market),
+            has_turnover="turnover" in shape.optional,
+        )
         values |= {"exchange": self.exchange, "symbol": symbol, "timeframe": timeframe}
         if not is_spot:
             values |= {"market_type": market_type, "price_type": price_type}
@@ -114,6 +118,9 @@ class WireAdapter(ABC):
         )  # fmt: skip
 
     async def open_interest(self, symbol: str, period: str, start: datetime, end: datetime) -> port.Fetched:
+        absence = self.capabilities.absences.get("open_interest")
+        if absence is not None:
+            return series.absent(port.OPEN_INTEREST_COLUMNS, start, end, absence)
         periods = self.capabilities.open_interest_periods
         market, step = self._market(symbol), self._step("open interest", period, periods)
         low = to_milliseconds(start)
@@ -178,13 +185,10 @@ class WireAdapter(ABC):
         """The list of rows inside a reply; anything else for a reply that is none."""
 
     @abstractmethod
-    def _candle_shape(self, price_type: str) -> Shape: ...
+    def _candle_shape(self, market: Market, price_type: str) -> Shape: ...
 
     @abstractmethod
     def _funding_shape(self) -> Shape: ...
-
-    @abstractmethod
-    def _open_interest_shape(self) -> Shape: ...
 
     @abstractmethod
     def _ask_candles(self, market: Market, price_type: str, timeframe: str, step: int) -> Ask: ...
@@ -193,11 +197,14 @@ class WireAdapter(ABC):
     def _ask_funding(self, market: Market) -> Ask: ...
 
     @abstractmethod
-    def _ask_open_interest(self, market: Market, period: str, step: int) -> Ask: ...
-
-    @abstractmethod
     def _open_interest_values(self, market: Market) -> dict[str, pl.Expr | str | None]:
         """The three units as expressions over the shape's columns; None: not published."""
+
+    def _open_interest_shape(self) -> Shape:
+        raise NotImplementedError(f"{self.exchange} has a history of open interest; say how its rows look")
+
+    def _ask_open_interest(self, market: Market, period: str, step: int) -> Ask:
+        raise NotImplementedError(f"{self.exchange} has a history of open interest; say how it is asked for")
 
     def _usd_per_contract(self, market: Market) -> float | None:
         """USD that one contract is worth, for coin-margined contracts; None for all others."""
@@ -218,15 +225,18 @@ class WireAdapter(ABC):
         except Exception as error:  # ccxt's own classes, which only the client imports
             raise classify(error, self.exchange, "symbol", symbol) from None
 
+    async def _send(self, request: Request) -> Any:
+        """The exchange's reply, as it came."""
+        return await getattr(self._client, request.endpoint)(request.params)
+
     async def _read(
         self, name: str, symbol: str, ask: Ask, shape: Shape, window: tuple[int, int], step: int, order: Order
     ) -> tuple[Pages, int]:
         async def read(low: int, high: int) -> Page:
             request = ask(low, high)
-            endpoint = getattr(self._client, request.endpoint)
 
             async def once() -> Any:
-                return parse_rows(self._rows(await endpoint(request.params)), shape)
+                return parse_rows(self._rows(await self._send(request)), shape)
 
             rows = await self._caller.call(name, symbol, once)
             return Page(rows, request.asked_until)

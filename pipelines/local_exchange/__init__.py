@@ -1,5 +1,5 @@
 """An HTTP server on loopback that speaks the exchanges' own wire formats over a market it is given.
 
 Unmodified ccxt clients work against it with nothing changed but where their requests go. It speaks for
-Binance (spot, USD-margined, coin-margined) and Bybit v5.
+Binance (spot, USD-margined, coin-margined), Bybit v5 and BingX.
 """

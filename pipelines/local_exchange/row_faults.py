@@ -7,7 +7,7 @@ from typing import Any
 from pipelines.local_exchange.wire import Reply, dumps
 
 Row = list | dict
-_PRICES = ("lastPrice", "markPrice", "indexPrice")
+_PRICES = ("lastPrice", "markPrice", "indexPrice", "open", "high", "low", "close")
 _OPEN_INTERESTS = ("openInterest", "openInterestValue", "sumOpenInterest", "sumOpenInterestValue")
 _TIMES = (
     "time",
@@ -91,6 +91,12 @@ def spoil_rows(kind: str, reply: Reply) -> Reply:
     if isinstance(content, dict) and "result" in content:
         rows = content["result"]["list"]
         ROW_FAULTS[kind](rows)
+        return Reply(dumps(content), reply.status, len(rows))
+    if isinstance(content, dict) and "data" in content:
+        data = content["data"]
+        rows = data if isinstance(data, list) else data.get("symbols", [data])
+        ROW_FAULTS[kind](rows)
+        content["data"] = rows if isinstance(data, list) else {"symbols": rows} if "symbols" in data else rows[0]
         return Reply(dumps(content), reply.status, len(rows))
     rows = content if isinstance(content, list) else [content]
     ROW_FAULTS[kind](rows)

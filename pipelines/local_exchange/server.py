@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from pipelines.local_exchange.binance import Binance
+from pipelines.local_exchange.bingx import BingX
 from pipelines.local_exchange.bybit import Bybit
 from pipelines.local_exchange.faults import (
     HOSTS,
@@ -35,7 +36,7 @@ class WireFormat(Protocol):
         ...
 
 
-_WIRE_FORMATS: dict[str, Callable[[Market], WireFormat]] = {"bybit": Bybit}
+_WIRE_FORMATS: dict[str, Callable[[Market], WireFormat]] = {"bybit": Bybit, "bingx": BingX}
 
 
 class LocalExchange:
@@ -100,7 +101,7 @@ class LocalExchange:
         if rule.kind == "connection_reset":
             request.transport.abort()
             return web.Response()
-        return _response(spoil(rule, reply))
+        return _response(spoil(rule, reply, HOSTS[host]))
 
     async def _log(self, request: web.Request) -> web.Response:
         return _json(dict(self._requests))

@@ -98,6 +98,7 @@ class Exchange:
 EXCHANGES = {
     "binance": Exchange("binance", 0.6, 1.0e-4, 0.10, {"BTC": 100.0, "ETH": 10.0}, {}),
     "bybit": Exchange("bybit", 0.4, 1.5e-4, 0.15, {"BTC": 1.0, "ETH": 1.0}, {"1000SHIB": "SHIB1000"}),
+    "bingx": Exchange("bingx", 0.08, 2.5e-4, 0.25, {"BTC": 100.0, "ETH": 10.0}, {}, has_dated=False),
 }
 
 
