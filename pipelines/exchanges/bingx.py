@@ -138,26 +138,28 @@ class BingX(WireAdapter):
 
         def ask(low: int, high: int) -> Request:
             # Both bounds, as coin-margined candles ignore a start that stands alone. A start is left out of its
-            # window on some endpoints, and an end on others: opening times are on the grid, these are not.
-            until = min(high, low + page * step)
-            params = {**who, "startTime": low - 1, "endTime": until - 1, "limit": -(-(until - low) // step)}
+            # window on some endpoints, and an end on others: candles open on the grid, and the bounds are off it.
+            first = -(-low // step) * step
+            until = min(high, first + page * step)
+            params = {**who, "startTime": first - 1, "endTime": until - 1, "limit": -(-(until - first) // step)}
             return Request(endpoint, params, until)
 
         return ask
 
     def _ask_funding(self, market: Market) -> Ask:
-        who, page = {"symbol": market["id"]}, self.capabilities.funding_page
+        endpoint, who, is_first = "swapV2PublicGetQuoteFundingRate", {"symbol": market["id"]}, True
 
         def ask(low: int, high: int) -> Request:
+            nonlocal is_first
             # Paged backward by the end alone. An end after the newest settlement is answered with no rows at all,
-            # so the newest ones are asked for without any.
+            # so the newest page is asked for without one; the others end before a row that has been seen.
             now = self._client.milliseconds()
-            if high > now - _LONGEST_FUNDING_INTERVAL_MS:
-                until = max(high, now + MINUTE_MS)
-                params = {**who, "limit": min(-(-(until - low) // HOUR_MS) + 1, page)}
-                return Request("swapV2PublicGetQuoteFundingRate", params, until)
-            params = {**who, "endTime": high - 1, "limit": min(-(-(high - low) // HOUR_MS) + 1, page)}
-            return Request("swapV2PublicGetQuoteFundingRate", params, high)
+            is_newest = is_first and high > now - _LONGEST_FUNDING_INTERVAL_MS
+            is_first = False
+            until = max(high, now + MINUTE_MS) if is_newest else high
+            limit = min(-(-(until - low) // HOUR_MS) + 1, self.capabilities.funding_page)
+            end = {} if is_newest else {"endTime": until - 1}
+            return Request(endpoint, {**who, **end, "limit": limit}, until)
 
         return ask
 

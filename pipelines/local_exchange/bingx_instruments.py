@@ -117,4 +117,4 @@ def ticker(market: Market, listing: Listing) -> dict | None:
         "openTime": day.open_ms,
         "closeTime": market.now_ms,
     }
-    return row if listing.kind == "spot" else row | {"lastQty": ""}
+    return row if listing.kind == "spot" else row | {"lastQty": "0"}  # ccxt tells contracts by it
