@@ -80,7 +80,8 @@ class BingX(WireAdapter):
             # ccxt takes every coin-margined contract for closed and worth 1, and its value for a price step.
             details = {"is_active": is_online, "contract_size": info.get("minTickSize"), "lot_step": info.get("minQty")}
         elif market["linear"]:
-            details = {"is_active": bool(market["active"]) and is_online, "listed_at": info.get("launchTime")}
+            launched_ms = int(info.get("launchTime") or 0) or market["created"]
+            details = {"is_active": bool(market["active"]) and is_online, "listed_at": launched_ms}
         # A coin that came back still shows when it went.
         off_ms = int(info.get("offTime") or 0)
         is_active = details.get("is_active", market["active"])

@@ -191,7 +191,12 @@ def test_open_interest_of_zero_arrives_as_it_was_said(exchange):
 
 @pytest.mark.parametrize(
     ("kind", "failure_kind"),
-    [("geo_blocked", "blocked"), ("forbidden_html", "blocked"), ("empty_body", "malformed"), ("html_page", "malformed")],
+    [
+        ("geo_blocked", "blocked"),
+        ("forbidden_html", "blocked"),
+        ("empty_body", "malformed"),
+        ("html_page", "malformed"),
+    ],
 )
 def test_a_fault_that_stays_ends_in_words(exchange, kind, failure_kind):
     with pytest.raises(ExchangeFailure, match="What to do") as caught:

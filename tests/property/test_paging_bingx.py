@@ -109,7 +109,9 @@ def test_every_closed_candle_of_bingx_arrives_exactly_once(kind, timeframe, data
     times = [ORIGIN_MS + (listed + index) * step for index in range(count) if index not in holes]
     start = ORIGIN_MS + data.draw(st.integers(0, 2 * longest)) * step + data.draw(st.integers(0, 3)) * step // 4
     end = start + data.draw(st.integers(1, 2 * longest)) * step + data.draw(st.integers(0, 3)) * step // 4
-    now = max(ORIGIN_MS + data.draw(st.integers(1, 3 * longest)) * step + data.draw(st.integers(0, step - 1)), start + 1)
+    now = max(
+        ORIGIN_MS + data.draw(st.integers(1, 3 * longest)) * step + data.draw(st.integers(0, step - 1)), start + 1
+    )
     client = server(data, kind, times, now)
     market_type = "spot" if kind == "spot" else "perpetual"
     window = (from_milliseconds(start), from_milliseconds(end))

@@ -212,9 +212,7 @@ def test_data_that_is_null_once_is_asked_for_again_and_the_rows_are_not_lost():
 
 
 def test_data_that_stays_null_is_no_data():
-    got, asked = ask(
-        lambda *_: {"code": 0, "data": None}, "funding_rates", "BTC/USDT:USDT", day(1), day(2), attempts=5
-    )
+    got, asked = ask(lambda *_: {"code": 0, "data": None}, "funding_rates", "BTC/USDT:USDT", day(1), day(2), attempts=5)
     assert (got.frame.height, len(asked), got.is_complete) == (0, 3, True)
     candles, asked = ask(lambda *_: {"code": 0, "data": None}, "candles", *LAST, day(1), day(2), attempts=5)
     assert (candles.frame.height, len(asked)) == (0, 3)
@@ -317,4 +315,47 @@ def test_the_pause_that_bingx_asks_for_stands_in_the_body():
     assert pause_s(body, 1727193814249 - 30_000) == 30.0
     assert pause_s(body, 1727193814249 + 1) is None  # over already: asked again as usual
     assert pause_s('{"code":100410,"msg":"rate limited"}', 1) is None
-    assert pause_s('{"msg":"requests within 480000 ms, can retry after time: 1727193970155"}', 1727193970155 - 500) == 0.5
+    assert (
+        pause_s('{"msg":"requests within 480000 ms, can retry after time: 1727193970155"}', 1727193970155 - 500) == 0.5
+    )
+
+
+def listed(**info):
+    info = {"status": "1", "launchTime": "1586275200000", "offTime": "0"} | info
+    is_inverse = "minTickSize" in info
+    market = (INVERSE if is_inverse else LINEAR) | {
+        "base": "BTC", "quote": "USD" if is_inverse else "USDT", "settle": "BTC" if is_inverse else "USDT",
+        "expiry": None, "created": None, "active": not is_inverse, "contractSize": 1.0, "info": info,
+        "precision": {"amount": None, "price": 0.1}, "limits": {"cost": {"min": 2.0}},
+    }  # fmt: skip
+    client = Client(None)
+
+    async def load_markets():
+        return {market["symbol"]: market}
+
+    client.load_markets = load_markets
+    adapter = BingX(client, Caller("bingx", RetryPolicy(attempts=1)))
+    return asyncio.run(adapter.instruments()).frame.row(0, named=True)
+
+
+def test_a_contract_is_listed_since_its_launch_which_ccxt_leaves_out():
+    assert listed()["listed_at"] == datetime(2020, 4, 7, 16)
+    assert listed(launchTime="0")["listed_at"] is None
+
+
+def test_a_contract_that_is_not_online_does_not_trade():
+    assert listed()["is_active"] is True
+    assert listed(status="25")["is_active"] is False
+
+
+def test_coin_margined_contracts_trade_and_are_worth_what_the_exchange_says():
+    row = listed(minTickSize="100", minQty="1.00000000")
+    assert (row["is_active"], row["contract_size"], row["lot_step"], row["is_linear"]) == (True, 100.0, 1.0, False)
+    assert listed(minTickSize="10", status="0")["is_active"] is False
+
+
+def test_the_end_of_a_contract_counts_unless_it_came_back():
+    past, future = str(ms(1)), str(ms(20))
+    assert listed(offTime=future)["delist_at"] == day(20)
+    assert listed(offTime=past, status="0")["delist_at"] == day(1)
+    assert listed(offTime=past)["delist_at"] is None  # it trades

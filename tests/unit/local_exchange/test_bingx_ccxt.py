@@ -189,7 +189,9 @@ def test_current_funding_names_the_next_settlement_and_the_interval_in_the_excha
     assert rates[PERP]["markPrice"] == 0.1 + 1 / 3 + HOURS - 1
 
 
-def test_open_interest_is_usdt_for_swaps_and_coins_stamped_at_midnight_for_coin_margined_contracts(folder: Path) -> None:
+def test_open_interest_is_usdt_for_swaps_and_coins_stamped_at_midnight_for_coin_margined_contracts(
+    folder: Path,
+) -> None:
     async def calls(client: Any) -> tuple[dict, dict]:
         return await client.fetch_open_interest(PERP), await client.fetch_open_interest(INVERSE)
 
