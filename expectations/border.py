@@ -120,10 +120,22 @@ def _some_exchange_is_fresh(p: Parameters) -> Question:
 
 
 def _each_exchange_is_fresh(p: Parameters) -> Question:
+    # An exchange that was asked and has no recent row at all is at least as far behind as "recent" reaches.
     return Question(
         "raw.load_batches",
-        f"select kind, exchange, epoch({timestamp_sql(p.decision_at)} - newest_at) / 3600 as hours_behind "
-        f"from ({_newest_sql(p)})",
+        f"""
+        select kind, exchange,
+            coalesce(epoch({timestamp_sql(p.decision_at)} - newest_at) / 3600, {24 * _RECENT_DAYS}) as hours_behind
+        from (select distinct exchange from raw.load_batches where run_id = {text_sql(p.run_id)})
+        cross join (values ('perpetual candles', 'futures_ohlcv'), ('funding rates', 'funding_rates'),
+            ('open interest', 'open_interest')) as kinds (kind, dataset)
+        left join (
+            select exchange, dataset, bool_and(status = 'absent') as is_absent
+            from raw.load_batches where run_id = {text_sql(p.run_id)} group by exchange, dataset
+        ) using (exchange, dataset)
+        left join ({_newest_sql(p)}) using (kind, exchange)
+        where not coalesce(is_absent, false) or newest_at is not null
+        """,
         ("kind", "exchange"),
         (
             Check(

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 
+SNAPSHOT_TIME = time(0, 2)
 DECISION_TIME = time(0, 15)
 
 
@@ -13,6 +14,11 @@ def utc_now() -> datetime:
 def decision_instant(as_of_date: date) -> datetime:
     """The moment of the decision about `as_of_date`: 00:15 UTC on the following day."""
     return datetime.combine(as_of_date + timedelta(days=1), DECISION_TIME)
+
+
+def snapshot_instant(as_of_date: date) -> datetime:
+    """When the open interest of `as_of_date` is written down: 00:02 UTC on the following day."""
+    return datetime.combine(as_of_date + timedelta(days=1), SNAPSHOT_TIME)
 
 
 def last_decidable_day(now: datetime) -> date:

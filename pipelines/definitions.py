@@ -7,11 +7,11 @@ import dagster as dg
 
 from pipelines.allocations import assets as allocations
 from pipelines.hedges import assets as hedges
-from pipelines.jobs import nightly_job
+from pipelines.jobs import nightly_job, snapshot_job
 from pipelines.publish import assets as publish
 from pipelines.raw import assets as raw
 from pipelines.resources import Exchanges, PipelineWarehouse, RunSettings
-from pipelines.schedules import nightly_schedule
+from pipelines.schedules import nightly_schedule, snapshot_schedule
 from pipelines.signals import assets as signals
 from pipelines.transform import assets as transform
 
@@ -24,8 +24,8 @@ defs = dg.Definitions(
         *hedges.ASSETS,
         *publish.ASSETS,
     ],
-    jobs=[nightly_job],
-    schedules=[nightly_schedule],
+    jobs=[nightly_job, snapshot_job],
+    schedules=[nightly_schedule, snapshot_schedule],
     resources={"settings": RunSettings(), "warehouse": PipelineWarehouse(), "exchanges": Exchanges()},
     executor=dg.in_process_executor,
 )

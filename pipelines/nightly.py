@@ -3,6 +3,7 @@
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 from pipelines.clock import last_decidable_day, utc_now
 from pipelines.policy import Policy, load_policy, refuse_unbuilt
@@ -10,6 +11,9 @@ from pipelines.settings import Settings, SettingsError
 from warehouse.connection import Warehouse
 from warehouse.errors import WarehouseError
 from warehouse.release import Release, current_release
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 DONE = 0
 
@@ -60,6 +64,28 @@ def run(
     with warehouse.write_lock("checking that nobody else writes"):
         pass
     return _execute(settings, warehouse, first_day, last_day)
+
+
+def take_snapshot(settings: Settings) -> RunOutcome:
+    """Write down the open interest of this moment where the exchange keeps no history of it, as one Dagster run.
+
+    Raises:
+        WarehouseError: The warehouse is locked or holds another source's data.
+    """
+    from pipelines.jobs import SNAPSHOT
+    from pipelines.raw.snapshot import snapshot_day
+
+    warehouse = Warehouse(settings.warehouse_dir)
+    _refuse_other_source(settings, warehouse, current_release(warehouse))
+    with warehouse.write_lock("checking that nobody else writes"):
+        pass
+    day = snapshot_day(settings)
+    result, failure = _run_job(SNAPSHOT, settings, {}, f"snapshot_{day}")
+    if failure is not None:
+        return RunOutcome(failure[0], result.run_id, failure[1], day, day)
+    (written,) = result.get_asset_materialization_events()
+    rows = written.materialization.metadata["dagster/row_count"].value
+    return RunOutcome(DONE, result.run_id, f"open interest written down for {day}: {rows} rows", day, day)
 
 
 def choose_days(
@@ -119,21 +145,34 @@ def _refuse_other_source(settings: Settings, warehouse: Warehouse, published: Re
 
 
 def _execute(settings: Settings, warehouse: Warehouse, first_day: date, last_day: date) -> RunOutcome:
+    from pipelines.jobs import NIGHTLY
+    from pipelines.partitions import range_tags
+
+    tags = range_tags(first_day, last_day)
+    result, failure = _run_job(NIGHTLY, settings, tags, f"{first_day}_{last_day}")
+    if failure is not None:
+        return RunOutcome(failure[0], result.run_id, failure[1], first_day, last_day)
+    release = current_release(warehouse)
+    return RunOutcome(DONE, result.run_id, f"released {release.release_id}", first_day, last_day, release.release_id)
+
+
+def _run_job(
+    job: str, settings: Settings, tags: dict[str, str], log_name: str
+) -> tuple["dg.ExecuteInProcessResult", tuple[int, str] | None]:
+    """Run a job here and now; with it, if it failed, the exit code and the sentence that says why."""
     import dagster as dg
 
     from pipelines.definitions import defs
     from pipelines.failures import what_failed
-    from pipelines.jobs import NIGHTLY
-    from pipelines.partitions import range_tags
 
-    log = warehouse.directory / "logs" / f"{first_day}_{last_day}.log"
+    log = settings.warehouse_dir / "logs" / f"{log_name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     # dbt and Dagster print as they go; stdout belongs to the caller's own result
     with dg.DagsterInstance.get() as instance, log.open("w", encoding="utf-8") as file, redirect_stdout(file):
-        result = defs.resolve_job_def(NIGHTLY).execute_in_process(
+        result = defs.resolve_job_def(job).execute_in_process(
             instance=instance,
             raise_on_error=False,
-            tags=range_tags(first_day, last_day),
+            tags=tags,
             run_config={
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
                 "resources": {
@@ -143,13 +182,9 @@ def _execute(settings: Settings, warehouse: Warehouse, first_day: date, last_day
             },
         )
     if result.success:
-        release = current_release(warehouse)
-        return RunOutcome(
-            DONE, result.run_id, f"released {release.release_id}", first_day, last_day, release.release_id
-        )
+        return result, None
     exit_code, message = what_failed(result)
-    message = f"{message}; the log is {log}"
-    return RunOutcome(exit_code, result.run_id, message, first_day, last_day)
+    return result, (exit_code, f"{message}; the log is {log}")
 
 
 def _overrides(settings: Settings) -> dict[str, object]:

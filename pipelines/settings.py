@@ -15,8 +15,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 DBT_DIRECTORY = PROJECT_ROOT / "dbt"
 SEEDS_DIRECTORY = DBT_DIRECTORY / "seeds"
-SUPPORTED_EXCHANGES = ("binance", "bybit", "bingx")
-DEFAULT_EXCHANGES = ("binance", "bybit")
+SUPPORTED_EXCHANGES = ("binance", "bybit", "bingx", "mexc")
+_DEFAULT_EXCHANGES = ("binance", "bybit")
 
 
 class SettingsError(ValueError):
@@ -89,7 +89,7 @@ class Settings(BaseSettings):
     data: Path | None = None
     seed: int = Field(7, ge=0)
     exchange_url: str | None = None
-    exchanges: Annotated[tuple[str, ...], NoDecode] = DEFAULT_EXCHANGES
+    exchanges: Annotated[tuple[str, ...], NoDecode] = _DEFAULT_EXCHANGES
     portfolio_value_usd: float = Field(100_000.0, gt=0)
     ingest: IngestSettings = IngestSettings()
     publish: PublishSettings = PublishSettings()

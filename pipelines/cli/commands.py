@@ -158,6 +158,37 @@ def run(
     show_run(files, outcome.release_id, outcome.run_id, outcome.message, outcome.last_day, form)
 
 
+@app.command(epilog=examples("rotation snapshot --source live", "rotation snapshot --source live --exchanges weex"))
+def snapshot(
+    source: Annotated[
+        Source | None,
+        typer.Option(help="Where the market's data are from; default ROTATION_SOURCE or simulated."),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of parquet files, with --source recorded.")
+    ] = None,
+    exchanges: Annotated[str | None, typer.Option(metavar="NAMES", help="Exchanges with commas between.")] = None,
+    warehouse: WarehouseOption = None,
+) -> None:
+    """Write down the open interest of this moment, from exchanges that keep no history of it.
+
+    Taken between midnight and 00:10 UTC it counts for the day that has just ended; the schedule takes it at 00:02.
+    """
+    from pipelines.cli.console import run_display
+    from pipelines.settings import load_settings, prepare_process_environment
+
+    settings = load_settings(source=source and source.value, data=data, exchanges=exchanges, warehouse_dir=warehouse)
+    prepare_process_environment()
+    with run_display() as display:
+        from pipelines import nightly
+
+        outcome = nightly.take_snapshot(settings)
+        display.finish(outcome.exit_code == 0)
+    typer.echo(outcome.message, err=True)
+    if outcome.exit_code:
+        raise typer.Exit(outcome.exit_code)
+
+
 @app.command(
     epilog=examples(
         "rotation show allocations",
@@ -244,15 +275,22 @@ def serve(
         serve_market(source=source.value, data=data, seed=seed, now=now, host=host, port=port)
 
 
-@app.command(epilog=examples("rotation doctor", "rotation doctor --format json"))
-def doctor(warehouse: WarehouseOption = None, form: RunFormatOption = RunFormat.TABLE) -> None:
+@app.command(epilog=examples("rotation doctor", "rotation doctor --live", "rotation doctor --format json"))
+def doctor(
+    warehouse: WarehouseOption = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Ask every exchange for a little of every kind of data, and compare.")
+    ] = False,
+    form: RunFormatOption = RunFormat.TABLE,
+) -> None:
     """Look at everything a run depends on and say what is wrong.
 
-    Versions, paths, settings, policy, release, write lock; with the source live whether the exchanges answer.
+    Versions, paths, settings, policy, release, write lock; with the source live whether the exchanges answer. With
+    --live one tiny call per exchange and kind of data, compared with what the exchange is known to offer.
     """
     from pipelines.cli.doctor import examine, write_findings
 
-    found = examine(warehouse)
+    found = examine(warehouse, live)
     write_findings(found, form)
     raise typer.Exit(found.exit_code)
 

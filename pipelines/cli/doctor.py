@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
@@ -27,6 +27,9 @@ from pipelines.settings import (
 )
 from warehouse.connection import Warehouse
 from warehouse.errors import NoRelease, WarehouseError
+
+if TYPE_CHECKING:
+    from pipelines.exchanges.probe import Probe
 
 PACKAGES = (
     "rotation", "dagster", "dbt-core", "dbt-duckdb", "duckdb", "polars", "ccxt", "great-expectations",
@@ -60,11 +63,12 @@ class Findings:
         self.sections.setdefault(section, {}).update(values)
 
 
-def examine(warehouse_dir: Path | None) -> Findings:
+def examine(warehouse_dir: Path | None, probe_exchanges: bool = False) -> Findings:
     """Look at versions, paths, settings, policy, release, write lock and exchanges.
 
     Args:
         warehouse_dir: The warehouse to look at; None for the one in the settings.
+        probe_exchanges: Ask every exchange for a little of every kind of data, whatever the source is.
     """
     found = Findings()
     _guarded(found, "versions", lambda: _versions(found))
@@ -79,7 +83,7 @@ def examine(warehouse_dir: Path | None) -> Findings:
     _guarded(found, "policy", lambda: _policy(found, settings))
     _guarded(found, "release", lambda: _release(found, warehouse))
     _guarded(found, "writer", lambda: _writer(found, warehouse))
-    _guarded(found, "exchanges", lambda: _exchanges(found, settings))
+    _guarded(found, "exchanges", lambda: (_probes if probe_exchanges else _exchanges)(found, settings))
     return found
 
 
@@ -193,6 +197,35 @@ def _exchanges(found: Findings, settings: Settings) -> None:
     found.note("exchanges", **{name: answer or "no answer" for name, (answer, _) in answers.items()})
     found.warnings += [problem for _, problem in answers.values() if problem]
     found.no_exchange = all(problem for _, problem in answers.values())
+
+
+def _probes(found: Findings, settings: Settings) -> None:
+    """One tiny call per exchange and kind, against what the exchange is known to offer."""
+    answers = asyncio.run(_probe_all(settings))
+    for name, probes in answers.items():
+        found.note(name, **{probe.kind: f"{probe.outcome}: {probe.detail}" for probe in probes})
+        found.warnings += [
+            f"{name}, {probe.kind}: {probe.detail}" for probe in probes if probe.outcome in ("differs", "failed")
+        ]
+    found.no_exchange = all(
+        all(probe.outcome not in ("as expected", "differs") for probe in probes) for probes in answers.values()
+    )
+
+
+async def _probe_all(settings: Settings) -> dict[str, list["Probe"]]:
+    from pipelines.exchanges.probe import probe
+    from pipelines.exchanges.registry import open_adapter
+    from pipelines.exchanges.retries import RetryPolicy
+
+    async def one(exchange: str) -> list["Probe"]:
+        async with open_adapter(
+            exchange, base_url=settings.exchange_url, rate_limit=settings.exchange_url is None,
+            timeout_s=settings.ingest.timeout_seconds, retry=RetryPolicy(attempts=2, total_wait_s=5),
+        ) as adapter:  # fmt: skip
+            return await probe(adapter, utc_now())
+
+    found = await asyncio.gather(*(one(name) for name in settings.exchanges))
+    return dict(zip(settings.exchanges, found, strict=True))
 
 
 async def _ask_all(exchanges: tuple[str, ...]) -> dict[str, tuple[str | None, str | None]]:

@@ -121,6 +121,12 @@ class BingX(WireAdapter):
             return _SPOT
         return _CONTRACT if price_type == "last" else _UNTRADED
 
+    def _candle_values(self, market: Market, *, is_traded: bool) -> dict[str, pl.Expr | str | None]:
+        values = super()._candle_values(market, is_traded=is_traded)
+        if is_traded and not market["spot"]:  # candles of contracts have no turnover
+            values["volume_base" if market["inverse"] else "volume_quote"] = None
+        return values
+
     def _funding_shape(self) -> Shape:
         return _FUNDING
 

@@ -96,4 +96,18 @@ BINGX = Capabilities(
         "open_interest": "bingx publishes the current open interest only, no history of it",
     },
 )
-CAPABILITIES = {row.exchange: row for row in (BINANCE, BYBIT, BINGX)}
+MEXC = Capabilities(
+    exchange="mexc",
+    market_types=("spot", "perpetual"),
+    price_types=("last", "mark", "index"),
+    timeframes=("1m", "5m", "15m", "30m", "1h", "4h", "1d"),
+    candle_page=2000,
+    funding_page=100,
+    open_interest_page=0,
+    open_interest_history_days=None,
+    open_interest_periods=(),
+    funding_now="all at once",
+    open_interest_now="all at once",
+    absences={"open_interest": "mexc publishes the open interest of this moment only, no history"},
+)
+CAPABILITIES = {row.exchange: row for row in (BINANCE, BYBIT, BINGX, MEXC)}

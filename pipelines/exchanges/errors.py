@@ -106,6 +106,7 @@ RULES: tuple[Rule, ...] = (
         exchange="mexc", body=_code("code", 1001),
     ),
     Rule("retryable", "the exchange is down or under maintenance", _WAIT, statuses=(*range(500, 531),)),
+    Rule("retryable", "the exchange is down or under maintenance", _WAIT, exchange="mexc", body=_code("code", 500)),
     Rule(
         "permanent", "the exchange no longer has this endpoint", "open an issue with this message",
         statuses=(404, 410),

@@ -33,9 +33,8 @@ def instruments_frame(
     Args:
         exchange: ccxt's name of the exchange.
         markets: ccxt's unified markets; options and the rest are left out.
-        details: What only this exchange's own fields tell: any of delist_at (milliseconds or None),
-            contract_size, min_notional_usd, listed_at (milliseconds), is_active and lot_step, which replace what
-            ccxt gives.
+        details: What only this exchange's own fields tell: any of listed_at and delist_at (milliseconds or
+            None), contract_size, lot_step, is_active and min_notional_usd, which replace what ccxt gives.
     """
     rows = [_row(exchange, market, details(market)) for market in markets if market["type"] in _MARKET_TYPES]
     return pl.DataFrame(rows, schema=INSTRUMENT_COLUMNS, orient="row").sort("symbol")

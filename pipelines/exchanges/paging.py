@@ -8,6 +8,7 @@ one that serves the newest first nothing after its last.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Literal
 
 import polars as pl
@@ -33,6 +34,14 @@ class Pages:
     rejected: dict[str, None] = field(default_factory=dict)  # a dict keeps the order and drops repetitions
     is_complete: bool = True
     """False when no row of a reply was readable: nobody knows then how much of the window that reply answered."""
+
+
+@dataclass(frozen=True)
+class NumberedPage:
+    """One reply of an exchange that numbers its pages; `is_last`: it says that none comes after."""
+
+    rows: Parsed
+    is_last: bool
 
 
 async def read_window(
@@ -65,6 +74,35 @@ async def read_window(
             continue
         pages.frames.append(page.rows.frame)
         todo.extend(_unanswered(page, low, span, step, order))
+    return pages
+
+
+async def read_numbered_pages(read: Callable[[int], Awaitable[NumberedPage]], start: int) -> Pages:
+    """Read pages 1, 2, 3 ... of a list that begins with the newest row, until nothing at or after `start` is left.
+
+    A row that is added meanwhile pushes the others back: one of them then stands on two pages, and none is missed.
+
+    Args:
+        read: Asks for the page of that number, counted from 1.
+        start: First time wanted, milliseconds.
+
+    Raises:
+        UnreadableReply: a page brings nothing older than the one before, so asking on would never end.
+    """
+    pages, oldest = Pages(), None
+    for number in count(1):
+        page = await read(number)
+        pages.rejected.update(dict.fromkeys(page.rows.rejected))
+        span = page.rows.span
+        if span is None:
+            pages.is_complete = not page.rows.rejected
+            break
+        if oldest is not None and span[0] >= oldest:
+            raise UnreadableReply(f"page {number} holds nothing older than the page before it")
+        oldest = span[0]
+        pages.frames.append(page.rows.frame)
+        if oldest <= start or page.is_last:
+            break
     return pages
 
 

@@ -7,10 +7,11 @@ from pipelines.exchanges.binance import Binance
 from pipelines.exchanges.bingx import BingX
 from pipelines.exchanges.bybit import Bybit
 from pipelines.exchanges.client import open_client
+from pipelines.exchanges.mexc import Mexc
 from pipelines.exchanges.port import Adapter
 from pipelines.exchanges.retries import Caller, RetryPolicy
 
-ADAPTERS = {"binance": Binance, "bybit": Bybit, "bingx": BingX}
+ADAPTERS = {"binance": Binance, "bybit": Bybit, "bingx": BingX, "mexc": Mexc}
 
 
 @asynccontextmanager

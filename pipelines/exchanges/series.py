@@ -75,9 +75,7 @@ def absent(columns: dict[str, pl.DataType], start: datetime, end: datetime, reas
     return Fetched(frame, 0, _digest(frame), absences=(Absence(start, end, reason),))
 
 
-def candle_values(
-    *, is_traded: bool, usd_per_contract: float | None, has_turnover: bool = True
-) -> dict[str, pl.Expr | str | None]:
+def candle_values(*, is_traded: bool, usd_per_contract: float | None) -> dict[str, pl.Expr | str | None]:
     """Candle columns over parsed rows.
 
     Volume and turnover are coins and quote currency, except on coin-margined contracts, where they are
@@ -86,15 +84,13 @@ def candle_values(
     Args:
         is_traded: False for mark and index candles, which have no volume.
         usd_per_contract: Of a coin-margined contract; None for all others.
-        has_turnover: False where the exchange sends the volume alone; what it does not say is null.
     """
-    turnover = pl.col("turnover") if has_turnover else None
     values: dict[str, pl.Expr | str | None] = {name: pl.col(name) for name in ("open", "high", "low", "close")}
     values |= {"opened_at": time_column(), "volume_base": None, "volume_quote": None}
     if is_traded and usd_per_contract is None:
-        values |= {"volume_base": pl.col("volume"), "volume_quote": turnover}
+        values |= {"volume_base": pl.col("volume"), "volume_quote": pl.col("turnover")}
     elif is_traded:
-        values |= {"volume_base": turnover, "volume_quote": pl.col("volume") * usd_per_contract}
+        values |= {"volume_base": pl.col("turnover"), "volume_quote": pl.col("volume") * usd_per_contract}
     return values
 
 

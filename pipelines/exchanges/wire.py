@@ -79,11 +79,7 @@ class WireAdapter(ABC):
         ask, shape = self._ask_candles(market, price_type, timeframe, step), self._candle_shape(market, price_type)
         pages, requests = await self._read("candles", symbol, ask, shape, (low, high), step, self.candle_order)
         is_spot = market_type == "spot"
-        values = series.candle_values(
-            is_traded=price_type == "last",
-            usd_per_contract=self._usd_per_contract(market),
-            has_turnover="turnover" in shape.optional,
-        )
+        values = self._candle_values(market, is_traded=price_type == "last")
         values |= {"exchange": self.exchange, "symbol": symbol, "timeframe": timeframe}
         if not is_spot:
             values |= {"market_type": market_type, "price_type": price_type}
@@ -96,13 +92,9 @@ class WireAdapter(ABC):
 
     async def funding_rates(self, symbol: str, start: datetime, end: datetime) -> port.Fetched:
         low, high = to_milliseconds(start), to_milliseconds(end)
-        ask, shape = self._ask_funding(self._market(symbol)), self._funding_shape()
         # A settlement is stamped up to a minute off its hour, so the edges are read a minute wider.
-        window = (low - MINUTE_MS, high + MINUTE_MS)
-        pages, requests = await self._read(
-            "funding rates", symbol, ask, shape, window, _LEAST_FUNDING_STEP_MS, self.funding_order
-        )
-        has_mark = "mark_price" in shape.optional
+        pages, requests = await self._read_funding(symbol, (low - MINUTE_MS, high + MINUTE_MS))
+        has_mark = "mark_price" in self._funding_shape().optional
         values: dict[str, pl.Expr | str | None] = {
             "exchange": self.exchange,
             "symbol": symbol,
@@ -116,6 +108,11 @@ class WireAdapter(ABC):
             series.collect(pages, low, high, is_hourly=True), port.FUNDING_COLUMNS, values,
             pages=pages, requests=requests, longest_step=_LONGEST_FUNDING_STEP_MS,
         )  # fmt: skip
+
+    async def _read_funding(self, symbol: str, window: tuple[int, int]) -> tuple[Pages, int]:
+        """The pages with every settlement of the window, and the HTTP requests made for them."""
+        ask, shape = self._ask_funding(self._market(symbol)), self._funding_shape()
+        return await self._read("funding rates", symbol, ask, shape, window, _LEAST_FUNDING_STEP_MS, self.funding_order)
 
     async def open_interest(self, symbol: str, period: str, start: datetime, end: datetime) -> port.Fetched:
         absence = self.capabilities.absences.get("open_interest")
@@ -190,21 +187,25 @@ class WireAdapter(ABC):
     @abstractmethod
     def _funding_shape(self) -> Shape: ...
 
+    def _open_interest_shape(self) -> Shape:
+        raise NotImplementedError(f"{self.exchange} has to say how open interest is read, or that it is absent")
+
     @abstractmethod
     def _ask_candles(self, market: Market, price_type: str, timeframe: str, step: int) -> Ask: ...
 
-    @abstractmethod
-    def _ask_funding(self, market: Market) -> Ask: ...
+    def _ask_funding(self, market: Market) -> Ask:
+        raise NotImplementedError(f"{self.exchange} has to say how its windows of funding are asked for")
+
+    def _ask_open_interest(self, market: Market, period: str, step: int) -> Ask:
+        raise NotImplementedError(f"{self.exchange} has to say how open interest is asked for, or that it is absent")
 
     @abstractmethod
     def _open_interest_values(self, market: Market) -> dict[str, pl.Expr | str | None]:
         """The three units as expressions over the shape's columns; None: not published."""
 
-    def _open_interest_shape(self) -> Shape:
-        raise NotImplementedError(f"{self.exchange} has a history of open interest; say how its rows look")
-
-    def _ask_open_interest(self, market: Market, period: str, step: int) -> Ask:
-        raise NotImplementedError(f"{self.exchange} has a history of open interest; say how it is asked for")
+    def _candle_values(self, market: Market, *, is_traded: bool) -> dict[str, pl.Expr | str | None]:
+        """Prices and volumes as expressions over the shape's columns."""
+        return series.candle_values(is_traded=is_traded, usd_per_contract=self._usd_per_contract(market))
 
     def _usd_per_contract(self, market: Market) -> float | None:
         """USD that one contract is worth, for coin-margined contracts; None for all others."""

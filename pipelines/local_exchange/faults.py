@@ -29,6 +29,7 @@ HOSTS = {
     "dapi.binance.com": "binance",
     "api.bybit.com": "bybit",
     "open-api.bingx.com": "bingx",
+    "api.mexc.com": "mexc",
 }
 """Host name to exchange, for every host that the server speaks for."""
 
@@ -59,11 +60,11 @@ _ANSWERS = {
     "html_page": Reply(_HTML.encode(), 200, content_type="text/html"),
     "empty_body": Reply(b"", 200),
 }
-
 _OWN_ANSWERS = {
     ("bingx", "rate_limited"): Reply(b'{"code":100410,"msg":"rate limited","data":{}}'),
+    ("mexc", "rate_limited"): Reply(b'{"success":false,"code":510,"message":"Requests are too frequent"}'),
 }
-"""Answers of one exchange that differ from the common ones."""
+"""Exchange and kind, where an exchange words a fault in its own way."""
 
 FaultKind = Literal[
     "rate_limited", "banned", "geo_blocked", "forbidden_html", "server_error", "html_page", "empty_body",
@@ -82,7 +83,7 @@ class FaultRule(BaseModel):
 
     Attributes:
         kind: What happens; `status` sends `status`, `body` and `headers` as given.
-        exchange: `binance`, `bybit` or `bingx`; None is any.
+        exchange: `binance`, `bybit`, `bingx` or `mexc`; None is any.
         host: Regular expression found anywhere in the host name; None is any.
         path: Regular expression found anywhere in the path with its query (`/klines.*BTCUSDT`); None is any.
         nth: Only the nth request that matches, counted from 1.
@@ -94,7 +95,7 @@ class FaultRule(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     kind: FaultKind
-    exchange: Literal["binance", "bybit", "bingx"] | None = None
+    exchange: Literal["binance", "bybit", "bingx", "mexc"] | None = None
     host: str | None = None
     path: str | None = None
     nth: int | None = Field(None, ge=1)
@@ -195,12 +196,14 @@ def read_faults(path: Path) -> Faults:
         raise BadFaults(f"{path}: cannot be read ({error.strerror}); give the path of a JSON file") from error
 
 
-def spoil(rule: FaultRule, reply: Reply, exchange: str = "") -> Reply:
-    """The answer that `exchange` sends in the place of `reply`; `hang` and `connection_reset` send none."""
+def spoil(rule: FaultRule, reply: Reply, exchange: str | None = None) -> Reply:
+    """The answer sent in the place of `reply`; not for `hang` and `connection_reset`, which send none."""
     if rule.kind == "status":
         return Reply((rule.body or "").encode(), rule.status, headers=rule.headers)
+    if (exchange, rule.kind) in _OWN_ANSWERS:
+        return _OWN_ANSWERS[exchange, rule.kind]
     if rule.kind in _ANSWERS:
-        return _OWN_ANSWERS.get((exchange, rule.kind), _ANSWERS[rule.kind])
+        return _ANSWERS[rule.kind]
     if rule.kind == "truncated_json":
         return Reply(reply.body[: len(reply.body) // 2], reply.status)
     return spoil_rows(rule.kind, reply)

@@ -7,8 +7,8 @@ from typing import Any
 from pipelines.local_exchange.wire import Reply, dumps
 
 Row = list | dict
-_PRICES = ("lastPrice", "markPrice", "indexPrice", "open", "high", "low", "close")
-_OPEN_INTERESTS = ("openInterest", "openInterestValue", "sumOpenInterest", "sumOpenInterestValue")
+_PRICES = ("lastPrice", "markPrice", "indexPrice", "fairPrice", "open", "high", "low", "close")
+_OPEN_INTERESTS = ("openInterest", "openInterestValue", "sumOpenInterest", "sumOpenInterestValue", "holdVol")
 _TIMES = (
     "time",
     "timestamp",
@@ -17,7 +17,10 @@ _TIMES = (
     "nextFundingTime",
     "closeTime",
     "openTime",
+    "settleTime",
+    "nextSettleTime",
 )
+_COLUMNS = ("time", "open", "high", "low", "close", "vol", "amount")  # of MEXC's candles of contracts
 _CANDLE_PRICES, _CANDLE_TIMES = (1, 2, 3, 4), (0, 6)
 
 
@@ -27,6 +30,11 @@ def _change(row: Row, cells: tuple, change: Callable[[Any], Any]) -> None:
         present = cell < len(row) if isinstance(row, list) else cell in row
         if present and row[cell] not in (None, ""):
             row[cell] = change(row[cell])
+
+
+def _as_sent(cell: Any, number: float) -> Any:
+    """The number as text or as a number, whichever the cell was."""
+    return repr(number) if isinstance(cell, str) else number
 
 
 def _price_cells(row: Row) -> tuple:
@@ -46,7 +54,7 @@ def _nan_price(rows: list[Row]) -> None:
 
 def _negative_price(rows: list[Row]) -> None:
     middle = rows[len(rows) // 2]
-    _change(middle, _price_cells(middle), lambda price: repr(-float(price)))
+    _change(middle, _price_cells(middle), lambda price: _as_sent(price, -float(price)))
 
 
 def _duplicate_rows(rows: list[Row]) -> None:
@@ -58,7 +66,7 @@ def _conflicting_rows(rows: list[Row]) -> None:
     _duplicate_rows(rows)
     copy = rows[len(rows) // 2]
     cells = _price_cells(copy) if isinstance(copy, list) else (*_PRICES, *_OPEN_INTERESTS, "fundingRate")
-    _change(copy, cells, lambda value: repr(float(value) * 1.01))
+    _change(copy, cells, lambda value: _as_sent(value, float(value) * 1.01))
 
 
 def _microsecond_timestamps(rows: list[Row]) -> None:
@@ -69,7 +77,7 @@ def _microsecond_timestamps(rows: list[Row]) -> None:
 def _zero_open_interest(rows: list[Row]) -> None:
     for row in rows:
         if isinstance(row, dict):
-            _change(row, _OPEN_INTERESTS, lambda _: "0")
+            _change(row, _OPEN_INTERESTS, lambda value: "0" if isinstance(value, str) else 0)
 
 
 ROW_FAULTS: dict[str, Callable[[list[Row]], None]] = {
@@ -88,16 +96,26 @@ def spoil_rows(kind: str, reply: Reply) -> Reply:
     if not reply.rows:
         return reply
     content = json.loads(reply.body)
+    holder, key = _place(content)
+    found = holder[key]
+    if isinstance(found, dict) and "time" in found and isinstance(found["time"], list):  # one list per column
+        rows = [list(row) for row in zip(*(found[name] for name in _COLUMNS), strict=True)]
+        ROW_FAULTS[kind](rows)
+        holder[key] = dict(zip(_COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
+    else:
+        rows = found if isinstance(found, list) else [found]
+        ROW_FAULTS[kind](rows)
+        holder[key] = rows if isinstance(found, list) else rows[0]
+    return Reply(dumps(holder[key] if found is content else content), reply.status, len(rows))
+
+
+def _place(content: Any) -> tuple[dict, str]:
+    """The object that holds the rows, or the one row, and under which name."""
     if isinstance(content, dict) and "result" in content:
-        rows = content["result"]["list"]
-        ROW_FAULTS[kind](rows)
-        return Reply(dumps(content), reply.status, len(rows))
-    if isinstance(content, dict) and "data" in content:
-        data = content["data"]
-        rows = data if isinstance(data, list) else data.get("symbols", [data])
-        ROW_FAULTS[kind](rows)
-        content["data"] = rows if isinstance(data, list) else {"symbols": rows} if "symbols" in data else rows[0]
-        return Reply(dumps(content), reply.status, len(rows))
-    rows = content if isinstance(content, list) else [content]
-    ROW_FAULTS[kind](rows)
-    return Reply(dumps(content if isinstance(content, list) else rows[0]), reply.status, len(rows))
+        return content["result"], "list"
+    data = content.get("data") if isinstance(content, dict) else None
+    if isinstance(data, dict) and "resultList" in data:
+        return data, "resultList"
+    if isinstance(data, dict) and "symbols" in data:
+        return data, "symbols"
+    return (content, "data") if data is not None else ({"rows": content}, "rows")

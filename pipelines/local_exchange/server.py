@@ -25,6 +25,7 @@ from pipelines.local_exchange.faults import (
     spoil,
 )
 from pipelines.local_exchange.market import Market
+from pipelines.local_exchange.mexc import Mexc
 from pipelines.local_exchange.wire import Reply, dumps
 
 
@@ -36,7 +37,7 @@ class WireFormat(Protocol):
         ...
 
 
-_WIRE_FORMATS: dict[str, Callable[[Market], WireFormat]] = {"bybit": Bybit, "bingx": BingX}
+_WIRE_FORMATS: dict[str, Callable[[Market], WireFormat]] = {"bybit": Bybit, "bingx": BingX, "mexc": Mexc}
 
 
 class LocalExchange:

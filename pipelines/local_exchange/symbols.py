@@ -47,3 +47,16 @@ def bybit_id(listing: Listing) -> str:
             return f"{stem}{_MONTH_CODES[expiry.month - 1]}{expiry:%y}"
         return f"{stem}-{expiry:%d%b%y}".upper()
     return stem + "PERP" if usdc_contract else stem
+
+
+_MEXC_CODES = {"GAS": "GASNEO", "GASDAO": "GAS", "GMT": "STEPN", "GMTTOKEN": "GMT", "FLUX": "FLUX1", "FLUX1": "FLUX"}
+
+
+def mexc_code(currency: str) -> str:
+    """MEXC's own code of a currency: its GAS is Gas DAO, and what others call GAS is its GASNEO."""
+    return _MEXC_CODES.get(currency, currency)
+
+
+def mexc_id(listing: Listing) -> str:
+    """`BTCUSDT` for spot, `BTC_USDT` and `BTC_USD` for contracts."""
+    return mexc_code(listing.base) + ("" if listing.kind == "spot" else "_") + listing.quote

@@ -2,14 +2,18 @@
 
 import dagster as dg
 
+from pipelines.exchanges.capabilities import CAPABILITIES
 from pipelines.partitions import DAILY, ONE_RUN, partition_days
 from pipelines.progress import report
 from pipelines.raw.checks import TABLES, border_check_specs, evaluate_border
 from pipelines.raw.session import IngestSession
+from pipelines.raw.snapshot import ExchangesOutOfReach, keeps_no_history, snapshot_day
 from pipelines.resources import Exchanges, PipelineWarehouse, RunSettings
 from pipelines.settings import SUPPORTED_EXCHANGES
+from warehouse.contracts import OPEN_INTEREST
 
 GROUP = "raw"
+SNAPSHOT_KEY = dg.AssetKey([GROUP, "open_interest_snapshot"])
 TABLE_MEANINGS = {
     "instruments": "What each exchange lists: one row per (exchange, symbol) and change.",
     "spot_ohlcv": "Closed spot candles: one row per (exchange, symbol, timeframe, opened_at) and revision.",
@@ -85,6 +89,39 @@ def _selected(context: dg.AssetExecutionContext) -> set[dg.AssetKey]:
     return set(chosen) if chosen else {exchange_key(name) for name in SUPPORTED_EXCHANGES}
 
 
+@dg.asset(
+    key=SNAPSHOT_KEY,
+    group_name=GROUP,
+    kinds={"ccxt", "duckdb"},
+    owners=["team:data"],
+    description=(
+        "Open interest of this moment, from the exchanges that keep no history of it: written down at 00:02 UTC it "
+        "counts for the day that has just ended. A night that finds none takes one itself, for the day that has begun."
+    ),
+)
+def open_interest_snapshot(
+    context: dg.AssetExecutionContext, settings: RunSettings, warehouse: PipelineWarehouse
+) -> dg.MaterializeResult:
+    chosen = settings.load()
+    selected = tuple(name for name in chosen.exchanges if keeps_no_history(CAPABILITIES[name]))
+    day = snapshot_day(chosen)
+    with IngestSession(
+        chosen, settings.load_policy(), warehouse.files, context.run_id, selected, day, day, snapshot_only=True
+    ) as session:
+        reports = [session.report(name) for name in selected]
+    unread = {report.exchange: report.blocked for report in reports if report.blocked}
+    if reports and len(unread) == len(reports):
+        raise ExchangesOutOfReach(" ".join(unread.values()))
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": sum(report.rows_written for report in reports),
+            "day": day.isoformat(),
+            "requests": {report.exchange: report.requests for report in reports},
+            "failures": [failure for report in reports for failure in report.failures],
+        }
+    )
+
+
 @dg.multi_asset(
     name="raw_tables",
     specs=[
@@ -93,7 +130,10 @@ def _selected(context: dg.AssetExecutionContext) -> set[dg.AssetKey]:
             group_name=GROUP,
             kinds={"duckdb"},
             owners=["team:data"],
-            deps=[exchange_key(exchange) for exchange in SUPPORTED_EXCHANGES],
+            deps=[
+                *(exchange_key(exchange) for exchange in SUPPORTED_EXCHANGES),
+                *([SNAPSHOT_KEY] if table is OPEN_INTEREST else []),
+            ],
             description=TABLE_MEANINGS[table.name],
         )
         for table in TABLES
@@ -118,4 +158,4 @@ def raw_tables(
     yield from results
 
 
-ASSETS = [*(_exchange_asset(exchange) for exchange in SUPPORTED_EXCHANGES), raw_tables]
+ASSETS = [*(_exchange_asset(exchange) for exchange in SUPPORTED_EXCHANGES), open_interest_snapshot, raw_tables]

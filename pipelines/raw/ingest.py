@@ -88,6 +88,30 @@ class IngestReport:
     gaps: list[tuple[str, Gap]] = field(default_factory=list)
     blocked: str | None = None
 
+    def count(self, batch: SeriesBatch) -> None:
+        """Take in what became of one series; `rows_written` is known to the writer alone."""
+        log = batch.batch
+        self.statuses[log["dataset"], log["status"]] += 1
+        self.requests += log["requests"]
+        self.rows_received += log["rows_received"]
+        self.rows_quarantined += batch.rejected.height
+        if log["status"] == "failed" and len(self.failures) < _WORTH_NAMING:
+            self.failures.append(log["error"])
+
+    def joined(self, other: "IngestReport") -> "IngestReport":
+        """This report and another one of the same exchange, as one."""
+        return IngestReport(
+            self.exchange,
+            self.statuses + other.statuses,
+            self.requests + other.requests,
+            self.rows_received + other.rows_received,
+            self.rows_written + other.rows_written,
+            self.rows_quarantined + other.rows_quarantined,
+            (other.failures + self.failures)[:_WORTH_NAMING],
+            self.gaps,
+            self.blocked,
+        )
+
 
 async def ingest_instruments(
     adapter: Adapter, fetched: Fetched, sink: Sink, *, stamp: Stamp, clock: Callable[[], datetime]
@@ -150,6 +174,7 @@ class _Run:
         self._done = 0
         self._gathered: list[Load] = []
         self._gathered_rows = 0
+        self._received = 0
 
     async def all_series(self) -> None:
         # A bounded queue: readers wait while a group is being written, so memory stays bounded too.
@@ -253,13 +278,11 @@ class _Run:
         self._gathered += loads
         received = sum(load.log["rows_received"] for load in loads)
         self._gathered_rows += received
-        self.report.rows_received += received
+        self._received += received
         dataset = loads[-1].log["dataset"]
         self._left[dataset] -= 1
         self._done += 1
-        self._progress(
-            Progress(self._adapter.exchange, dataset, self._done, len(self._plan.series), self.report.rows_received)
-        )
+        self._progress(Progress(self._adapter.exchange, dataset, self._done, len(self._plan.series), self._received))
         return self._gathered_rows >= self._limits.flush_rows or self._left[dataset] == 0
 
     async def _flush(self) -> None:
@@ -268,19 +291,11 @@ class _Run:
             batches, written = await asyncio.to_thread(self._write, loads)
             self.report.rows_written += written
             for batch in batches:
-                self._count(batch)
+                self.report.count(batch)
 
     def _write(self, loads: list[Load]) -> tuple[list[SeriesBatch], int]:
         batches = build_batches(loads, self._stamp)
         return batches, self._sink.write(batches)
-
-    def _count(self, batch: SeriesBatch) -> None:
-        log = batch.batch
-        self.report.statuses[log["dataset"], log["status"]] += 1
-        self.report.requests += log["requests"]
-        self.report.rows_quarantined += batch.rejected.height
-        if log["status"] == "failed" and len(self.report.failures) < _WORTH_NAMING:
-            self.report.failures.append(log["error"])
 
     def _not_offered(self) -> list[Load]:
         return [

@@ -8,22 +8,28 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from types import TracebackType
 
+import polars as pl
+
 from pipelines import progress
-from pipelines.clock import decision_instant, to_milliseconds, utc_now
+from pipelines.clock import decision_instant, snapshot_instant, to_milliseconds, utc_now
 from pipelines.exchanges.errors import ExchangeFailure
+from pipelines.exchanges.port import Adapter
 from pipelines.exchanges.registry import open_adapter
 from pipelines.exchanges.retries import RetryPolicy
 from pipelines.limits import gate_limits
 from pipelines.local_exchange.process import LocalExchangeProcess
 from pipelines.policy import Policy
 from pipelines.raw.batch import TABLES, Load, Stamp, build_batches, load_log
+from pipelines.raw.delistings import gone_from_the_list, trading_until_now
+from pipelines.raw.identity import set_aside, strangers
 from pipelines.raw.ingest import IngestReport, Limits, Progress, ingest_exchange, ingest_instruments
 from pipelines.raw.plan import Wants, plan_series
+from pipelines.raw.snapshot import is_taken, keeps_no_history, observed_symbols, take_snapshot
 from pipelines.raw.universe import read_assets, select_instruments
 from pipelines.settings import SEEDS_DIRECTORY, Settings
 from warehouse.connection import Connection, Warehouse
@@ -49,6 +55,7 @@ class IngestSession:
         exchanges: Which to read.
         first_day: First day that will be decided; history is read from `history_days` before it.
         last_day: Last day that will be decided.
+        snapshot_only: Read nothing but the open interest of this moment, two minutes after `last_day` has ended.
     """
 
     def __init__(
@@ -60,13 +67,17 @@ class IngestSession:
         exchanges: tuple[str, ...],
         first_day: date,
         last_day: date,
+        *,
+        snapshot_only: bool = False,
     ) -> None:
         self._settings, self._policy, self._warehouse = settings, policy, warehouse
-        self._now = utc_now() if settings.source == "live" else decision_instant(last_day)
+        self._snapshot_only = snapshot_only
+        instant = snapshot_instant(last_day) if snapshot_only else decision_instant(last_day)
+        self._now = utc_now() if settings.source == "live" else instant
         self._start = datetime.combine(first_day, datetime.min.time()) - timedelta(days=history_days(policy))
         self._stamp = Stamp(run_id, utc_now(), settings.source, policy.data.lag_min, gate_limits(policy))
         self._reports: dict[str, Future[IngestReport]] = {name: Future() for name in exchanges}
-        self._open = ExitStack()
+        self._named: list[pl.DataFrame] = []
         self._thread = threading.Thread(target=self._read_all, name="exchanges", daemon=True)
         self._stop: Callable[[], object] = lambda: None
 
@@ -125,6 +136,15 @@ class IngestSession:
         tasks = [asyncio.create_task(self._settle(name, base_url, connection, writer)) for name in self._reports]
         self._stop = lambda: [loop.call_soon_threadsafe(task.cancel) for task in tasks]
         await asyncio.gather(*tasks)
+        if self._named:
+            await asyncio.to_thread(self._set_strangers_aside, connection, writer)
+
+    def _set_strangers_aside(self, connection: Connection, writer: RawWriter) -> None:
+        """All exchanges are read: whose price of a coin is not the coin's?"""
+        named = pl.concat(self._named)
+        with closing(connection.cursor()) as cursor:
+            found = strangers(cursor, named, self._now, float(self._policy.data.price_jump))
+        writer.write(build_batches(set_aside(found, stamp=self._stamp, clock=utc_now), self._stamp))
 
     async def _settle(self, exchange: str, base_url: str | None, connection: Connection, writer: RawWriter) -> None:
         future = self._reports[exchange]
@@ -153,16 +173,29 @@ class IngestSession:
                 listed = await adapter.instruments()
             except ExchangeFailure as failure:
                 return await self._unreachable(exchange, failure, writer)
+            assets = read_assets(SEEDS_DIRECTORY)
             instruments = select_instruments(
                 listed.frame,
-                read_assets(SEEDS_DIRECTORY),
+                assets,
                 dated_assets=tuple(self._policy.hedge.assets),
                 start=self._start,
                 end=self._now,
             )
+            known = await asyncio.to_thread(trading_until_now, connection.cursor(), exchange, self._now)
+            gone = gone_from_the_list(known, listed.frame, self._now)
+            revisions = pl.concat([instruments.select(listed.frame.columns), gone])
             await ingest_instruments(
-                adapter, replace(listed, frame=instruments.select(listed.frame.columns)), writer,
-                stamp=self._stamp, clock=utc_now,
+                adapter, replace(listed, frame=revisions), writer, stamp=self._stamp, clock=utc_now
+            )
+            taken = await self._snapshot(adapter, instruments, connection, writer)
+            if self._snapshot_only:
+                return taken
+            units = assets.units(self._now.date())
+            self._named.append(
+                instruments.join(units, on="base", how="left").select(
+                    "exchange", "symbol", "asset", "market_type",
+                    coins_per_unit=pl.coalesce("coins_per_unit", "contract_multiplier"),
+                )
             )  # fmt: skip
             timeframe = settings.ingest.timeframe
             plan = plan_series(
@@ -173,7 +206,26 @@ class IngestSession:
                 self._start,
                 self._now,
             )
-            return await ingest_exchange(adapter, plan, writer, Limits(), _tell, stamp=self._stamp, clock=utc_now)
+            report = await ingest_exchange(adapter, plan, writer, Limits(), _tell, stamp=self._stamp, clock=utc_now)
+            return report.joined(taken)
+
+    async def _snapshot(
+        self, adapter: Adapter, instruments: pl.DataFrame, connection: Connection, writer: RawWriter
+    ) -> IngestReport:
+        """Open interest of this moment where there is no history of it and nobody has taken it since midnight."""
+        report = IngestReport(adapter.exchange)
+        if keeps_no_history(adapter.capabilities):
+            exchange, now = adapter.exchange, self._now
+            if not await asyncio.to_thread(is_taken, connection.cursor(), exchange, now):
+                progress.report("exchanges", f"{exchange}: open interest now")
+                loads = await take_snapshot(
+                    adapter, observed_symbols(instruments, now), stamp=self._stamp, clock=utc_now
+                )
+                batches = build_batches(loads, self._stamp)
+                report.rows_written = await asyncio.to_thread(writer.write, batches)
+                for batch in batches:
+                    report.count(batch)
+        return report
 
     async def _unreachable(self, exchange: str, failure: ExchangeFailure, writer: RawWriter) -> IngestReport:
         """Nothing can be planned without the list of instruments; the load log says why."""

@@ -19,11 +19,20 @@ class Assets:
 
     Attributes:
         names: Every asset of `dbt/seeds/asset_sectors.csv`.
-        aliases: base, asset, valid_from, valid_to (half-open; null: open-ended) of `asset_symbols.csv`.
+        aliases: base, asset, multiplier, ratio, valid_from, valid_to (half-open; null: open-ended) of
+            `asset_symbols.csv`.
     """
 
     names: frozenset[str]
     aliases: pl.DataFrame
+
+    def units(self, day: date) -> pl.DataFrame:
+        """base, coins_per_unit of the names in use on a day whose unit is not one coin (1000PEPE, MKR)."""
+        used = self.aliases.filter(
+            (pl.col("valid_from").is_null() | (pl.col("valid_from") <= day))
+            & (pl.col("valid_to").is_null() | (pl.col("valid_to") > day))
+        )
+        return used.select("base", coins_per_unit=pl.col("multiplier") * pl.col("ratio"))
 
     def by_base(self, start: date, end: date) -> dict[str, str]:
         """Base to asset, for every name that was in use on some day of `start <= day < end`."""
@@ -41,13 +50,14 @@ def read_assets(seeds: Path) -> Assets:
         SeedError: a file is missing or lacks a column, or a name stands for an asset without a sector.
     """
     sectors = _read(seeds / "asset_sectors.csv", ("asset",))
-    aliases = _read(seeds / "asset_symbols.csv", ("base", "asset", "valid_from", "valid_to"))
+    aliases = _read(seeds / "asset_symbols.csv", ("base", "asset", "multiplier", "ratio", "valid_from", "valid_to"))
     names = frozenset(sectors["asset"])
     homeless = sorted(set(aliases["asset"]) - names)
     if homeless:
         raise SeedError(f"asset_symbols.csv: {', '.join(homeless)} has no sector; add it to asset_sectors.csv")
     days = pl.col("valid_from", "valid_to").str.to_date(strict=False)
-    return Assets(names, aliases.select("base", "asset", days))
+    units = pl.col("multiplier", "ratio").cast(pl.Float64, strict=False)
+    return Assets(names, aliases.select("base", "asset", units, days))
 
 
 def select_instruments(

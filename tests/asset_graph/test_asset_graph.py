@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 
 from pipelines.definitions import defs
+from pipelines.raw.assets import SNAPSHOT_KEY
 
 GRAPH = Path(__file__).with_name("graph.txt")
 THE_WAY = ("raw", "seeds", "staging", "intermediate", "marts", "signals", "allocations", "hedges", "publish")
@@ -70,7 +71,7 @@ def test_every_asset_says_what_it_is_whose_it_is_and_what_it_is_made_with(graph)
 def test_partitioned_assets_are_daily_in_utc_and_a_range_of_them_is_one_run(graph):
     partitioned = [node for node in graph.asset_nodes if node.partitions_def is not None]
     assert {node.key.to_user_string() for node in partitioned} == {
-        "raw/binance", "raw/bybit", "raw/bingx", "portfolio/sector_signals", "portfolio/target_allocations",
+        "raw/binance", "raw/bybit", "raw/bingx", "raw/mexc", "portfolio/sector_signals", "portfolio/target_allocations",
         "portfolio/hedges", "portfolio/allocation_snapshots",
     }  # fmt: skip
     for node in partitioned:
@@ -86,16 +87,16 @@ def test_both_gates_have_checks_that_block_and_checks_that_warn(graph):
         assert effects == {True, False}
 
 
-def test_one_schedule_runs_the_whole_graph_at_a_quarter_past_midnight_utc():
-    (schedule,) = defs.schedules
-    assert (schedule.cron_schedule, schedule.execution_timezone) == ("15 0 * * *", "UTC")
-    assert defs.resolve_job_def(schedule.job_name).asset_layer.executable_asset_keys == set(
-        defs.resolve_asset_graph().executable_asset_keys
-    )
+def test_two_schedules_run_the_snapshot_and_a_quarter_past_midnight_all_the_rest():
+    times = {schedule.job_name: (schedule.cron_schedule, schedule.execution_timezone) for schedule in defs.schedules}
+    assert times == {"nightly": ("15 0 * * *", "UTC"), "open_interest_snapshot": ("2 0 * * *", "UTC")}
+    executable = {name: defs.resolve_job_def(name).asset_layer.executable_asset_keys for name in times}
+    assert executable["open_interest_snapshot"] == {SNAPSHOT_KEY}
+    assert executable["nightly"] == set(defs.resolve_asset_graph().executable_asset_keys) - {SNAPSHOT_KEY}
 
 
 def test_the_schedule_decides_the_day_that_has_just_ended():
-    (schedule,) = defs.schedules
+    schedule = next(schedule for schedule in defs.schedules if schedule.job_name == "nightly")
     tick = dg.build_schedule_context(
         scheduled_execution_time=datetime(2026, 11, 22, 0, 15, tzinfo=UTC), repository_def=defs.get_repository_def()
     )

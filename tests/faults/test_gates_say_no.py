@@ -451,3 +451,16 @@ def test_mart_that_was_released_before_and_is_gone_closes_the_gate(sound: Path) 
         "marts", "rows_kept_frac"
     ]
     assert not result.passed and result.is_blocking
+
+
+def test_exchange_that_was_asked_in_vain_is_behind_and_one_that_offers_nothing_is_not(
+    sound: Path, tmp_path: Path
+) -> None:
+    def found(statement: str) -> CheckResult:
+        return ask(broken_copy(sound, tmp_path, statement), "border")["raw.load_batches", "hours_behind"]
+
+    gone = "delete from raw.open_interest where exchange = 'bybit'"
+    result = found(gone)
+    assert (result.passed, result.failed_rows) == (False, 1) and "open interest" in result.details
+    absent = "update raw.load_batches set status = 'absent' where exchange = 'bybit' and dataset = 'open_interest'"
+    assert found(f"{gone}; {absent}").passed

@@ -105,7 +105,7 @@ def test_all_exchanges_out_of_reach_is_told_apart_from_bad_data(
     out_of_reach(kind, "binance", "bybit")
     night = run_nights(small_market, yesterday, day, day)
     assert night.outcome.exit_code == UNREACHABLE
-    assert "not_all_failed" in night.outcome.message
+    assert [night.outcome.message.count(f"{name} instruments: ") for name in ("binance", "bybit")] == [1, 1]
     assert night.steps == READING
     assert _release(yesterday) == before
     with Warehouse(yesterday).open_build() as connection:

@@ -99,6 +99,17 @@ EXCHANGES = {
     "binance": Exchange("binance", 0.6, 1.0e-4, 0.10, {"BTC": 100.0, "ETH": 10.0}, {}),
     "bybit": Exchange("bybit", 0.4, 1.5e-4, 0.15, {"BTC": 1.0, "ETH": 1.0}, {"1000SHIB": "SHIB1000"}),
     "bingx": Exchange("bingx", 0.08, 2.5e-4, 0.25, {"BTC": 100.0, "ETH": 10.0}, {}, has_dated=False),
+    "mexc": Exchange(
+        "mexc",
+        0.12,
+        2.0e-4,
+        0.20,
+        {"BTC": 100.0, "ETH": 10.0},
+        {},
+        contract_coins={"BTC": 1e-4, "ETH": 0.01, "PEPE": 1e7, "SHIB": 1e3, "BONK": 1e5, "FLOKI": 1e4},
+        has_thousands=False,
+        has_dated=False,
+    ),
 }
 
 

@@ -31,8 +31,8 @@ def test_the_documented_capabilities_are_those_of_the_code():
         assert table[name]["funding settlements per reply"] == str(row.funding_page)
         assert table[name]["open interest rows per reply"] == str(row.open_interest_page)
         assert table[name]["open interest periods"] == ", ".join(row.open_interest_periods)
-        history = "none" if "open_interest" in row.absences else f"{days} days" if days else AS_KEPT
-        assert table[name]["open interest history"] == history
+        kept = f"{days} days" if days else AS_KEPT
+        assert table[name]["open interest history"] == (kept if row.open_interest_page else "none")
         assert table[name]["open interest now"] == row.open_interest_now
         assert table[name]["funding history"] == (
             f"{row.funding_history_days} days" if row.funding_history_days else AS_KEPT

@@ -189,3 +189,17 @@ def test_an_unknown_exchange_is_refused_with_examples():
 def test_importing_the_exchanges_does_not_import_ccxt():
     code = "import sys, pipelines.exchanges.registry; sys.exit('ccxt' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_ccxt_leaves_running_after_an_error_does_not_open_the_client_again():
+    async def run():
+        # Of the lists of markets that ccxt asks for at once, the limiter holds all but the first back.
+        async with serving(lambda path: (451, {}, "restricted")) as (url, seen):
+            async with open_client("binance", base_url=url) as client:
+                with pytest.raises(Exception, match="451"):
+                    await client.load_markets()
+            await asyncio.sleep(0.5)
+            return client, seen
+
+    client, seen = asyncio.run(run())
+    assert (client.session, len(seen)) == (None, 1)

@@ -102,7 +102,7 @@ def test_row_faults_reach_the_client_inside_a_valid_reply(exchange: LocalExchang
     assert len(json.loads(get(exchange))) == 6
 
 
-@pytest.mark.parametrize(("place", "status"), [("api.mexc.com/api/v3/klines", 404), (f"{KLINES}X", 404), ("", 404)])
+@pytest.mark.parametrize(("place", "status"), [("api.kraken.com/api/v3/klines", 404), (f"{KLINES}X", 404), ("", 404)])
 def test_what_is_not_spoken_for_is_not_found(exchange: LocalExchangeProcess, place: str, status: int) -> None:
     with pytest.raises(HTTPError) as refusal:
         get(exchange, place)

@@ -106,8 +106,10 @@ def test_a_seed_that_is_missing_or_points_nowhere_says_which_and_what_to_do(tmp_
         read_assets(tmp_path)
     (tmp_path / "asset_sectors.csv").write_text("asset,sector\nBTC,L1\n")
     (tmp_path / "asset_symbols.csv").write_text("base,asset\nX,Y\n")
-    with pytest.raises(SeedError, match=r"asset_symbols\.csv: lacks the columns valid_from, valid_to"):
+    with pytest.raises(
+        SeedError, match=r"asset_symbols\.csv: lacks the columns multiplier, ratio, valid_from, valid_to"
+    ):
         read_assets(tmp_path)
-    (tmp_path / "asset_symbols.csv").write_text("base,asset,valid_from,valid_to\nX,Y,,\n")
+    (tmp_path / "asset_symbols.csv").write_text("base,asset,multiplier,ratio,valid_from,valid_to\nX,Y,1,1,,\n")
     with pytest.raises(SeedError, match=r"Y has no sector; add it to asset_sectors\.csv"):
         read_assets(tmp_path)
