@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 DBT_DIRECTORY = PROJECT_ROOT / "dbt"
 SEEDS_DIRECTORY = DBT_DIRECTORY / "seeds"
-SUPPORTED_EXCHANGES = ("binance", "bybit", "weex", "mexc", "bitget", "okx")
+SUPPORTED_EXCHANGES = ("binance", "bybit", "bingx", "weex", "mexc", "bitget", "okx")
 DEFAULT_EXCHANGES = ("binance", "bybit")
 
 

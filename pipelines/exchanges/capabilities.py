@@ -79,6 +79,23 @@ BYBIT = Capabilities(
     funding_now="all at once",
     open_interest_now="all at once",
 )
+BINGX = Capabilities(
+    exchange="bingx",
+    market_types=("spot", "perpetual"),
+    price_types=("last", "mark"),
+    timeframes=("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d"),
+    candle_page=1440,
+    funding_page=1000,
+    open_interest_page=0,
+    open_interest_history_days=None,
+    open_interest_periods=(),
+    funding_now="all at once",
+    open_interest_now="one by one",
+    absences={
+        "futures_ohlcv/index": "bingx has no index candles",
+        "open_interest": "bingx publishes the open interest of this moment only, no history",
+    },
+)
 WEEX = Capabilities(
     exchange="weex",
     market_types=("spot", "perpetual"),
@@ -136,4 +153,4 @@ OKX = Capabilities(
     open_interest_now="all at once",
     funding_history_days=90,
 )
-CAPABILITIES = {row.exchange: row for row in (BINANCE, BYBIT, WEEX, MEXC, BITGET, OKX)}
+CAPABILITIES = {row.exchange: row for row in (BINANCE, BYBIT, BINGX, WEEX, MEXC, BITGET, OKX)}

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.exchanges.errors import Reply, retry_after_s
+from pipelines.exchanges.errors import Reply, pause_s, retry_after_s
 
 _BODY_KEPT = 2_000  # characters of an error's body: enough to tell what it is, little enough to keep
 _OPTIONS: dict[str, dict[str, Any]] = {
@@ -162,7 +162,9 @@ def _watch(client: Any, unexplained: type[Exception]) -> set[asyncio.Task[Any]]:
             if status >= 400:
                 raise unexplained(f"HTTP {status}")
         except Exception as error:
-            error.reply = Reply(status, retry_after_s(headers), str(body)[:_BODY_KEPT])
+            text = str(body)[:_BODY_KEPT]
+            wait_s = retry_after_s(headers)
+            error.reply = Reply(status, pause_s(text, client.milliseconds()) if wait_s is None else wait_s, text)
             raise
 
     client.fetch2 = known_request

@@ -77,7 +77,7 @@ RULES: tuple[Rule, ...] = (
     Rule("retryable", "too many requests", _SLOWER, exchange="bybit", body=_code("retCode", 10006)),
     Rule("retryable", "too many requests", _SLOWER, exchange="okx", body=_code("code", 50011)),
     Rule("retryable", "too many requests", _SLOWER, exchange="bitget", body=_code("code", 429)),
-    Rule("retryable", "too many requests", _SLOWER, exchange="bingx", body=r"\b100410\b"),
+    Rule("retryable", "too many requests", _SLOWER, exchange="bingx", body=r"\b100410\b|\b109429\b"),
     Rule("retryable", "too many requests", _SLOWER, exchange="weex", body=r"-1003\b"),
     Rule("retryable", "too many requests", _SLOWER, exchange="mexc", body=_code("code", 510)),
     Rule(
@@ -97,6 +97,10 @@ RULES: tuple[Rule, ...] = (
         "retryable", "the exchange is down or under maintenance", _WAIT,
         exchange="weex", body=f'{_code("code", -1000)}|{_code("code", -1054)}',
     ),
+    Rule(
+        "permanent", "the exchange refuses this computer's clock",
+        "set the clock of this computer, then run again", exchange="bingx", body=r"\b100421\b.*timestamp",
+    ),
     Rule("bad_symbol", "the exchange does not list this symbol", _DELISTED, classes=("BadSymbol",)),
     Rule(
         "bad_symbol", "the exchange does not list this symbol", _DELISTED,
@@ -111,6 +115,14 @@ RULES: tuple[Rule, ...] = (
         exchange="bitget", body=_code("code", 40034) + "|" + _code("code", 40309),
     ),
     Rule("bad_symbol", "the symbol is offline", _DELISTED, exchange="bingx", body=r"\b109415\b"),
+    Rule(
+        "bad_symbol", "the exchange does not list this symbol", _DELISTED,
+        exchange="bingx", body=r"\b109425\b|\b109419\b|OpenInterestNotExist",
+    ),
+    Rule(
+        "retryable", "the exchange is down or under maintenance", _WAIT,
+        exchange="bingx", body=r"\b100500\b|\b100503\b|\b109500\b|\b109701\b",
+    ),
     Rule(
         "bad_symbol", "the exchange does not list this symbol", _DELISTED,
         exchange="mexc", body=_code("code", 1001),
@@ -204,6 +216,16 @@ def retry_after_s(headers: dict[str, str]) -> float | None:
         return max(0.0, (parsedate_to_datetime(given) - parsedate_to_datetime(found["date"])).total_seconds())
     except (ValueError, TypeError, KeyError):
         return None
+
+
+def pause_s(body: str, now_ms: int) -> float | None:
+    """Seconds until the time (epoch milliseconds) at which a body says it answers again; None: it does not say.
+
+    BingX: "...is currently in the disabled period and will be unblocked after 1727193814249".
+    """
+    named = re.search(r"(?:unblocked after|retry after time:?) *(\d{13})\b", body)
+    seconds = (int(named.group(1)) - now_ms) / 1000 if named else 0.0
+    return seconds if seconds > 0 else None
 
 
 def _said(error: Exception, reply: Reply | None) -> str:

@@ -40,7 +40,7 @@ def instruments_frame(
         exchange: ccxt's name of the exchange.
         markets: ccxt's unified markets; options and the rest are left out.
         details: What only this exchange's own fields tell: any of listed_at and delist_at (milliseconds or
-            None), contract_size, lot_step and min_notional_usd, which replace what ccxt gives.
+            None), contract_size, lot_step, is_active and min_notional_usd, which replace what ccxt gives.
     """
     rows = [_row(exchange, market, details(market)) for market in markets if market["type"] in _MARKET_TYPES]
     return pl.DataFrame(rows, schema=INSTRUMENT_COLUMNS, orient="row").sort("symbol")
@@ -67,7 +67,7 @@ def _row(exchange: str, market: dict[str, Any], details: dict[str, Any]) -> dict
         "expiry_at": _time(market["expiry"]),
         "listed_at": _time(details.get("listed_at", market["created"])),
         "delist_at": _time(details.get("delist_at")),
-        "is_active": market["active"],
+        "is_active": details.get("is_active", market["active"]),
         "lot_step": _number(details.get("lot_step", market["precision"]["amount"])),
         "tick_size": _number(market["precision"]["price"]),
         "min_notional_usd": _number(details.get("min_notional_usd", market["limits"]["cost"]["min"])),

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from pipelines.exchanges.binance import Binance
+from pipelines.exchanges.bingx import BingX
 from pipelines.exchanges.bitget import Bitget
 from pipelines.exchanges.bybit import Bybit
 from pipelines.exchanges.client import open_client
@@ -13,7 +14,15 @@ from pipelines.exchanges.port import Adapter
 from pipelines.exchanges.retries import Caller, RetryPolicy
 from pipelines.exchanges.weex import Weex
 
-ADAPTERS = {"binance": Binance, "bybit": Bybit, "weex": Weex, "mexc": Mexc, "bitget": Bitget, "okx": Okx}
+ADAPTERS = {
+    "binance": Binance,
+    "bybit": Bybit,
+    "bingx": BingX,
+    "weex": Weex,
+    "mexc": Mexc,
+    "bitget": Bitget,
+    "okx": Okx,
+}
 
 
 @asynccontextmanager

@@ -246,6 +246,10 @@ class WireAdapter(ABC):
         except Exception as error:  # ccxt's own classes, which only the client imports
             raise classify(error, self.exchange, "symbol", symbol) from None
 
+    async def _send(self, request: Request) -> Any:
+        """The exchange's reply, as it came."""
+        return await getattr(self._client, request.endpoint)(request.params)
+
     async def _read(
         self, name: str, symbol: str, ask: Ask, shape: Shape, window: tuple[int, int], step: int, order: Order
     ) -> tuple[Pages, int]:
@@ -253,10 +257,9 @@ class WireAdapter(ABC):
             request = ask(low, high)
             if request is None:
                 return Page(parse_rows([], shape), high)
-            endpoint = getattr(self._client, request.endpoint)
 
             async def once() -> Any:
-                return parse_rows(self._rows(await endpoint(request.params)), shape)
+                return parse_rows(self._rows(await self._send(request)), shape)
 
             rows = await self._caller.call(name, symbol, once)
             return Page(rows, request.asked_until, request.is_newest)

@@ -28,6 +28,7 @@ HOSTS = {
     "fapi.binance.com": "binance",
     "dapi.binance.com": "binance",
     "api.bybit.com": "bybit",
+    "open-api.bingx.com": "bingx",
     "api-spot.weex.com": "weex",
     "api-contract.weex.com": "weex",
     "api.mexc.com": "mexc",
@@ -64,6 +65,7 @@ _ANSWERS = {
     "empty_body": Reply(b"", 200),
 }
 _OWN_ANSWERS = {
+    ("bingx", "rate_limited"): Reply(b'{"code":100410,"msg":"rate limited","data":{}}'),
     ("mexc", "rate_limited"): Reply(b'{"success":false,"code":510,"message":"Requests are too frequent"}'),
     ("bitget", "rate_limited"): Reply(
         b'{"code":"429","msg":"Too Many Requests","requestTime":1700000000000,"data":null}', 429
@@ -101,7 +103,7 @@ class FaultRule(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     kind: FaultKind
-    exchange: Literal["binance", "bybit", "weex", "mexc", "bitget", "okx"] | None = None
+    exchange: Literal["binance", "bybit", "bingx", "weex", "mexc", "bitget", "okx"] | None = None
     host: str | None = None
     path: str | None = None
     nth: int | None = Field(None, ge=1)

@@ -7,7 +7,7 @@ from typing import Any
 from pipelines.local_exchange.wire import Reply, dumps
 
 Row = list | dict
-_PRICES = ("lastPrice", "markPrice", "indexPrice", "fairPrice", "last", "lastPr")
+_PRICES = ("lastPrice", "markPrice", "indexPrice", "fairPrice", "last", "lastPr", "open", "high", "low", "close")
 _OPEN_INTERESTS = (
     "openInterest", "openInterestValue", "sumOpenInterest", "sumOpenInterestValue", "holdVol", "holdingAmount",
     "oi", "oiCcy", "oiUsd",
@@ -132,4 +132,6 @@ def _place(content: Any) -> tuple[dict, str]:
     data = content.get("data") if isinstance(content, dict) else None
     if isinstance(data, dict) and "resultList" in data:
         return data, "resultList"
+    if isinstance(data, dict) and "symbols" in data:
+        return data, "symbols"
     return (content, "data") if data is not None else ({"rows": content}, "rows")

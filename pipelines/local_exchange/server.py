@@ -16,6 +16,7 @@ from aiohttp import web
 
 from pipelines.local_exchange import okx, weex
 from pipelines.local_exchange.binance import Binance
+from pipelines.local_exchange.bingx import BingX
 from pipelines.local_exchange.bitget import Bitget
 from pipelines.local_exchange.bybit import Bybit
 from pipelines.local_exchange.faults import (
@@ -58,6 +59,7 @@ class LocalExchange:
         self._exchanges: dict[str, WireFormat] = {
             "binance": Binance(market, open_interest_history_days),
             "bybit": Bybit(market),
+            "bingx": BingX(market),
             "weex": Weex(market, weex.FUNDING_HISTORY_DAYS if is_limited else None),
             "mexc": Mexc(market),
             "bitget": Bitget(market),

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from pipelines.local_exchange.market import Listing
 
+_BINGX_CODES = {"TRUMP": "TRUMPSOL", "TRUMPMAGA": "TRUMP", "OmniCat": "OMNI"}  # ccxt's code to BingX's
 _MONTH_CODES = "FGHJKMNQUVXZ"  # January to December, as futures exchanges abbreviate delivery months
 
 
@@ -29,6 +30,11 @@ def binance_id(listing: Listing) -> str:
     if listing.kind == "dated":
         return f"{binance_pair(listing)}_{_expiry(listing):%y%m%d}"
     return binance_pair(listing) + ("_PERP" if is_inverse(listing) else "")
+
+
+def bingx_id(listing: Listing) -> str:
+    """`BTC-USDT` for the spot market and for the USDT-margined contract alike, `BTC-USD` for the coin-margined one."""
+    return f"{_BINGX_CODES.get(listing.base, listing.base)}-{listing.quote}"
 
 
 def bybit_id(listing: Listing) -> str:

@@ -71,7 +71,7 @@ def test_every_asset_says_what_it_is_whose_it_is_and_what_it_is_made_with(graph)
 def test_partitioned_assets_are_daily_in_utc_and_a_range_of_them_is_one_run(graph):
     partitioned = [node for node in graph.asset_nodes if node.partitions_def is not None]
     assert {node.key.to_user_string() for node in partitioned} == {
-        "raw/binance", "raw/bybit", "raw/weex", "raw/mexc", "raw/bitget", "raw/okx",
+        "raw/binance", "raw/bybit", "raw/bingx", "raw/weex", "raw/mexc", "raw/bitget", "raw/okx",
         "portfolio/sector_signals", "portfolio/target_allocations",
         "portfolio/hedges", "portfolio/allocation_snapshots",
     }  # fmt: skip

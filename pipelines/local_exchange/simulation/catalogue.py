@@ -100,6 +100,7 @@ class Exchange:
 EXCHANGES = {
     "binance": Exchange("binance", 0.6, 1.0e-4, 0.10, {"BTC": 100.0, "ETH": 10.0}, {}),
     "bybit": Exchange("bybit", 0.4, 1.5e-4, 0.15, {"BTC": 1.0, "ETH": 1.0}, {"1000SHIB": "SHIB1000"}),
+    "bingx": Exchange("bingx", 0.08, 2.5e-4, 0.25, {"BTC": 100.0, "ETH": 10.0}, {}, has_dated=False),
     "weex": Exchange("weex", 0.06, 2.5e-4, 0.25, {}, {}, {"BTC": 1e-4, "ETH": 1e-3, "SOL": 0.1}, has_dated=False),
     "mexc": Exchange(
         "mexc", 0.12, 2.0e-4, 0.20, {"BTC": 100.0, "ETH": 10.0}, {},
