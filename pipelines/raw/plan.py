@@ -92,6 +92,7 @@ def plan_series(
     wants: Wants,
     start: datetime,
     end: datetime,
+    in_vain: pl.DataFrame | None = None,
 ) -> Plan:
     """Plan one exchange's series, dataset by dataset, in the order of `instruments`.
 
@@ -103,8 +104,13 @@ def plan_series(
         wants: Which series.
         start: Beginning of the history that is wanted.
         end: Its end: now.
+        in_vain: dataset, symbol, price_type, timeframe, absent_from_at of what the exchange had nothing of.
     """
     keys = ("dataset", "symbol", "price_type", "timeframe")
+    nothing_since = {
+        tuple(row[key] for key in keys): row["absent_from_at"]
+        for row in ([] if in_vain is None else in_vain.iter_rows(named=True))
+    }
     covered = {
         tuple(row[key] for key in keys): (row["covered_from_at"], row["covered_until_at"])
         for row in coverage.iter_rows(named=True)
@@ -120,6 +126,8 @@ def plan_series(
                     continue
                 key = (dataset, instrument["symbol"], price_type, timeframe)
                 read_again = _read_again(dataset, timeframe)
+                if _has_ended(instrument, end) and key not in covered and nothing_since.get(key, end) <= start:
+                    continue  # what had ended and gave nothing will give nothing
                 windows = _windows(instrument, covered.get(key), read_again, start, end)
                 kind = (instrument["market_type"], price_type, timeframe)
                 is_trading = not _has_ended(instrument, end)
