@@ -172,6 +172,7 @@ class IngestSession:
             rate_limit=settings.rate_limit,
             timeout_s=settings.ingest.timeout_seconds,
             retry=RetryPolicy(total_wait_s=settings.ingest.retry_seconds),
+            reads_many=True,
         ) as adapter:
             progress.report("exchanges", f"{exchange}: instruments")
             try:
