@@ -28,6 +28,8 @@ HOSTS = {
     "fapi.binance.com": "binance",
     "dapi.binance.com": "binance",
     "api.bybit.com": "bybit",
+    "data.binance.vision": "binance",
+    "s3-ap-northeast-1.amazonaws.com": "binance",
 }
 """Host name to exchange, for every host that the server speaks for."""
 
