@@ -26,7 +26,7 @@ def read_checksum(body: bytes, key: str) -> str:
         raise RefusedFile(f"{key}.CHECKSUM: holds no SHA-256 and file name; the file is left out. {_LATER}")
     named = match[2].decode("utf-8", "replace")
     if named != key.rsplit("/", 1)[-1]:
-        raise RefusedFile(f"{key}.CHECKSUM: is the checksum of {named!r}, not of this file, which is left out. {_LATER}")
+        raise RefusedFile(f"{key}.CHECKSUM: is that of {named!r}, not of this file, which is left out. {_LATER}")
     return match[1].decode().lower()
 
 

@@ -25,7 +25,7 @@ _PRICES = ("open", "high", "low", "close")
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where a table keeps its values: column name to (place without a header, name in a header); required ones first."""
+    """Where a table keeps its values: column name to (place without a header, name in a header)."""
 
     time: tuple[int, str]
     required: dict[str, tuple[int, str]]

@@ -63,7 +63,7 @@ async def find_instruments(tree: Tree, bases: Iterable[str], dated_bases: Iterab
 
 def _is_wanted(instrument: Instrument, bases: frozenset[str], dated_bases: frozenset[str]) -> bool:
     quote = "USD" if instrument.market == "cm" else "USDT"
-    if instrument.base not in bases or not instrument.symbol.partition("/")[2].split(":")[0] == quote:
+    if instrument.base not in bases or instrument.symbol.partition("/")[2].split(":")[0] != quote:
         return False
     is_dated = instrument.market_type == "dated"
     return not is_dated or (instrument.market == "um" and instrument.base in dated_bases)

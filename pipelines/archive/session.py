@@ -81,7 +81,7 @@ async def _import(settings: Settings, policy: Policy, order: Order, warehouse: W
         plan = await _plan(tree, policy, order, settings.ingest.timeframe, limits.concurrency)
         if not plan.files:
             raise ArchiveError(
-                f"{place} has no file of {', '.join(order.kinds)} from {order.first} to {order.last} for what was asked. "
+                f"{place} has no file of {', '.join(order.kinds)} from {order.first} to {order.last}. "
                 "A day's files appear on the day after, funding once a month; check the days and --symbols"
             )
         with warehouse.open_build("rotation archive import") as connection:

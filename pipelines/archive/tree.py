@@ -186,7 +186,7 @@ class FolderTree:
         except FileNotFoundError:
             names = []
         except OSError as error:
-            raise ArchiveError(f"{self._root / folder}: cannot be listed ({error.strerror}); check its rights") from None
+            raise ArchiveError(f"{self._root / folder}: cannot be listed ({error.strerror})") from None
         chosen = (name for name in names if name.startswith(f"{folder}/{begins}") and name.encode() > marker.encode())
         return Page(tuple(sorted(chosen, key=str.encode)), None)
 
@@ -197,9 +197,9 @@ class FolderTree:
     def _read(self, key: str, most: int) -> bytes | None:
         path = self._root / key
         try:
+            if not stat.S_ISREG(path.stat().st_mode):  # before it is opened: a pipe would wait for a writer
+                raise RefusedFile(f"{path}: is no plain file; refused")
             with path.open("rb") as file:
-                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                    raise RefusedFile(f"{path}: is no plain file; refused")
                 body = file.read(most + 1)
         except (FileNotFoundError, NotADirectoryError):
             return None

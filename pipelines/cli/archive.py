@@ -65,13 +65,20 @@ def import_archive(
     ] = None,
     base_url: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="Address of the archive, of a mirror or of a local exchange; default "
-                     "ROTATION_EXCHANGE_URL, else https://data.binance.vision."),
+        typer.Option(
+            metavar="URL",
+            help="Address of the archive, of a mirror or of a local exchange; default "
+            "ROTATION_EXCHANGE_URL, else https://data.binance.vision.",
+        ),
     ] = None,
     folder: Annotated[
         Path | None,
-        typer.Option("--dir", metavar="DIR", help="Folder with the archive's files instead, in the archive's layout "
-                     "(data/futures/um/...), each with its .CHECKSUM beside it."),
+        typer.Option(
+            "--dir",
+            metavar="DIR",
+            help="Folder with the archive's files instead, in the archive's layout "
+            "(data/futures/um/...), each with its .CHECKSUM beside it.",
+        ),
     ] = None,
     warehouse: WarehouseOption = None,
     form: RunFormatOption = RunFormat.TABLE,
@@ -145,10 +152,13 @@ def _print(outcome: "Outcome") -> None:
         f"{report.rows_received:,} rows received, {report.rows_written:,} new or changed, "
         f"{report.rows_quarantined:,} in raw.quarantine",
     ]
-    if missing:
-        days = sum(len(each) for each in missing.values())
-        named = [f"{one.instrument.symbol} {one.kind}: {_span(each)}" for one, each in missing.items()]
-        lines += [f"not in the archive: {days:,} days of {len(missing):,} series", *_some(named)]
+    has_files = {file.series for file in outcome.plan.files}
+    partly = [f"{one.instrument.symbol} {one.kind}: {_span(days)}" for one, days in missing.items() if one in has_files]
+    absent = dict.fromkeys(one.instrument.symbol for one in missing if one not in has_files)
+    if partly:
+        lines += ["days that the archive has no file of:", *_some(partly)]
+    if absent:
+        lines += [f"nothing of some series in the archive (not listed yet, or no more): {_few(list(absent))}"]
     if report.incomplete:
         lines += ["days of open interest set aside, for too few rows are left of them:", *_some(report.incomplete)]
     if report.thin:
@@ -161,6 +171,10 @@ def _print(outcome: "Outcome") -> None:
 
 def _span(days: tuple[date, ...]) -> str:
     return f"{days[0]}" if len(days) == 1 else f"{len(days)} days, {days[0]} to {days[-1]}"
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else "")
 
 
 def _some(lines: list[str]) -> list[str]:

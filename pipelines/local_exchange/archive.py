@@ -9,7 +9,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from xml.sax.saxutils import escape
 
 from pipelines.clock import from_milliseconds
@@ -41,8 +41,9 @@ class Archive:
         told = json.dumps({"source": origin[0], "detail": origin[1]})
         self._headers = {"X-Local-Exchange-Market": told}
         self._folders = dict(sorted(_folders(market)))
-        self._file = lru_cache(4096)(self._make_file)
-        self._stems = lru_cache(512)(self._find_stems)
+        self._file = lru_cache(32_768)(self._make_file)
+        self._stems = lru_cache(256)(lambda folder: {_stem(folder, each): each for each in self._starts(folder)})
+        self._starts = lru_cache(8192)(self._find_starts)
 
     def answer(self, host: str, path: str, query: Mapping[str, str]) -> Reply:
         """Answer one GET; what is not there comes as S3's own 404."""
@@ -65,36 +66,33 @@ class Archive:
         place, _, name = key.rpartition("/")
         folder = self._folders.get(f"{place}/")
         ending = next((ending for ending in reversed(_ENDINGS) if name.endswith(ending)), None)
-        if folder is None or ending is None or name.removesuffix(ending) not in self._stems(folder):
+        if folder is None or ending is None:
             return None
-        return self._body(folder, name.removesuffix(ending), ending)
+        stems = self._stems(folder)
+        start_ms = stems.get(name.removesuffix(ending))
+        return None if start_ms is None else self._body(folder, start_ms, ending)
 
-    def _body(self, folder: Folder, stem: str, ending: str) -> bytes:
-        packed = self._file(folder, stem)
+    def _body(self, folder: Folder, start_ms: int, ending: str) -> bytes:
+        packed = self._file(folder, start_ms)
         if ending == ".zip":
             return packed
-        return f"{hashlib.sha256(packed).hexdigest()}  {stem}.zip\n".encode()
+        return f"{hashlib.sha256(packed).hexdigest()}  {_stem(folder, start_ms)}.zip\n".encode()
 
-    def _make_file(self, folder: Folder, stem: str) -> bytes:
-        first_ms, last_ms = self._stems(folder)[stem]
+    def _make_file(self, folder: Folder, start_ms: int) -> bytes:
         packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-            archive.writestr(zipfile.ZipInfo(f"{stem}.csv"), table(self._market, folder, first_ms, last_ms),
-                             zipfile.ZIP_DEFLATED)  # fmt: skip
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr(
+                zipfile.ZipInfo(f"{_stem(folder, start_ms)}.csv"),  # its date is always 1980: equal rows, equal bytes
+                table(self._market, folder, start_ms, _end(folder, start_ms) - 1),
+                zipfile.ZIP_DEFLATED,
+            )
         return packed.getvalue()
 
-    def _find_stems(self, folder: Folder) -> dict[str, tuple[int, int]]:
-        """Name without ending to first and last instant, both included, of every file that is there by now."""
-        stems = {}
-        for day_ms in days_with_rows(self._market, folder):
-            if folder.cycle == "daily":
-                start_ms, end_ms, period = day_ms, day_ms + DAY_MS, _iso(day_ms)
-            else:
-                start_ms, end_ms = month_of(day_ms)
-                period = _iso(day_ms)[:7]
-            if end_ms <= self._market.now_ms:
-                stems[f"{folder.stem}-{period}"] = (start_ms, end_ms - 1)
-        return stems
+    def _find_starts(self, folder: Folder) -> tuple[int, ...]:
+        """First instants of the days or months whose files are there by now."""
+        days = days_with_rows(self._market, folder)
+        starts = days if folder.cycle == "daily" else sorted({month_of(day_ms)[0] for day_ms in days})
+        return tuple(start_ms for start_ms in starts if _end(folder, start_ms) <= self._market.now_ms)
 
     # -- the list of files
 
@@ -128,22 +126,20 @@ class Archive:
             if delimiter == "/" and place.startswith(prefix) and place != prefix:
                 group = prefix + place[len(prefix) :].split("/")[0] + "/"
                 if group != seen and group > marker:
-                    yield group, lambda group=group: f"<CommonPrefixes><Prefix>{escape(group)}</Prefix></CommonPrefixes>"
+                    yield group, partial(_common_prefix, group)
                 seen = group
                 continue
             if not (place.startswith(prefix) or prefix.startswith(place)):
                 continue
-            for stem in sorted(self._stems(folder)):
+            for start_ms in self._starts(folder):
                 for ending in _ENDINGS:
-                    key = f"{place}{stem}{ending}"
+                    key = f"{place}{_stem(folder, start_ms)}{ending}"
                     if key.startswith(prefix) and key > marker:
-                        yield key, lambda folder=folder, stem=stem, ending=ending, key=key: self._contents(
-                            key, folder, stem, ending
-                        )
+                        yield key, partial(self._contents, key, folder, start_ms, ending)
 
-    def _contents(self, key: str, folder: Folder, stem: str, ending: str) -> str:
-        body = self._body(folder, stem, ending)
-        written = _iso(self._stems(folder)[stem][1] + 1)
+    def _contents(self, key: str, folder: Folder, start_ms: int, ending: str) -> str:
+        body = self._body(folder, start_ms, ending)
+        written = _iso(_end(folder, start_ms))
         tag = hashlib.md5(body, usedforsecurity=False).hexdigest()
         return (
             f"<Contents><Key>{escape(key)}</Key><LastModified>{written}T08:00:00.000Z</LastModified>"
@@ -175,6 +171,18 @@ def _kinds(listing: Listing) -> list[tuple[str, str]]:
     index_name = binance_pair(listing) if is_inverse(listing) else name
     kinds = ("klines", "markPriceKlines", "fundingRate", "metrics")
     return [("indexPriceKlines", index_name), *((kind, name) for kind in kinds)]
+
+
+def _common_prefix(place: str) -> str:
+    return f"<CommonPrefixes><Prefix>{escape(place)}</Prefix></CommonPrefixes>"
+
+
+def _end(folder: Folder, start_ms: int) -> int:
+    return start_ms + DAY_MS if folder.cycle == "daily" else month_of(start_ms)[1]
+
+
+def _stem(folder: Folder, start_ms: int) -> str:
+    return f"{folder.stem}-{_iso(start_ms)[: 10 if folder.cycle == 'daily' else 7]}"
 
 
 def _iso(day_ms: int) -> str:
