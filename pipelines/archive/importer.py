@@ -217,9 +217,8 @@ class _Run:
         report.read += 1
         report.rows_received += table.rows
         self._note(file, table)
-        load = self._load(
-            taken, "ok", f"{file.key}|{sha256}", requests=2, rows_received=table.rows, payload_sha256=sha256
-        )
+        name = f"{file.key}|{self._known.get(file_key(file))}|{sha256}"
+        load = self._load(taken, "ok", name, requests=2, rows_received=table.rows, payload_sha256=sha256)
         self._gathered.append(replace(load, fetched=table.fetched))
         self._gathered_rows += table.rows
 
@@ -231,7 +230,8 @@ class _Run:
         where.append(f"{file.series.instrument.symbol} {file.start}: {table.usable} of 288 rows")
 
     def _load(self, taken: _Taken, status: str, name: str, **columns: object) -> Load:
-        """A line of the load log; its id depends on the file alone, so that reading it again replaces the line."""
+        """A line of the load log. Its id depends on the file and the one before it alone: a file that has to be read
+        again, because all of it was set aside, replaces its line and its rows in quarantine."""
         series, window = taken.file.series, taken.file.window
         log = load_log(
             self._stamp, "binance", series.dataset, status,
