@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -69,16 +69,21 @@ def run_import(settings: Settings, policy: Policy, order: Order) -> Outcome:
     """
     if order.last >= utc_now().date():
         raise ArchiveError(f"--to {order.last}: a day's files appear on the day after; give {utc_now().date() - _DAY}")
+    asked = list(dict.fromkeys(instrument for symbol in order.symbols for instrument in read_asked(symbol)))
     warehouse = Warehouse(settings.warehouse_dir)
     with warehouse.write_lock("rotation archive import"):
-        return asyncio.run(_import(settings, policy, order, warehouse))
+        return asyncio.run(_import(settings, policy, order, asked, warehouse))
 
 
-async def _import(settings: Settings, policy: Policy, order: Order, warehouse: Warehouse) -> Outcome:
+async def _import(
+    settings: Settings, policy: Policy, order: Order, asked: list[Instrument], warehouse: Warehouse
+) -> Outcome:
     limits = Limits()
     async with _open(settings, order, limits) as (tree, place):
         progress.report(STAGE, f"looking up files at {place}")
-        plan = await _plan(tree, policy, order, settings.ingest.timeframe, limits.concurrency)
+        instruments = asked or await _universe(tree, policy, order)
+        series = list_series(instruments, order.kinds, settings.ingest.timeframe)
+        plan = await plan_files(tree, series, order.first, order.last, limits.concurrency, _tell_looking)
         if not plan.files:
             raise ArchiveError(
                 f"{place} has no file of {', '.join(order.kinds)} from {order.first} to {order.last}. "
@@ -115,19 +120,6 @@ async def _open(settings: Settings, order: Order, limits: Limits) -> AsyncIterat
         yield tree, base_url
 
 
-async def _plan(tree: Tree, policy: Policy, order: Order, timeframe: str, concurrency: int) -> Plan:
-    instruments = _asked(order.symbols) or await _universe(tree, policy, order)
-    series = list_series(instruments, order.kinds, timeframe)
-    return await plan_files(
-        tree, series, order.first, order.last, concurrency,
-        lambda done, total: progress.report(STAGE, "looking up files", done, total),
-    )  # fmt: skip
-
-
-def _asked(symbols: Sequence[str]) -> list[Instrument]:
-    return list(dict.fromkeys(instrument for symbol in symbols for instrument in read_asked(symbol)))
-
-
 async def _universe(tree: Tree, policy: Policy, order: Order) -> list[Instrument]:
     """What ingestion would read: the instruments of every asset that has a sector."""
     by_base = read_assets(SEEDS_DIRECTORY).by_base(order.first, order.last + _DAY)
@@ -139,6 +131,10 @@ async def _universe(tree: Tree, policy: Policy, order: Order) -> list[Instrument
 
 def _delivered_at(instrument: Instrument) -> datetime:
     return datetime.strptime(instrument.name.rpartition("_")[2], "%y%m%d")
+
+
+def _tell_looking(done: int, total: int) -> None:
+    progress.report(STAGE, "looking up files", done, total)
 
 
 def _tell(report: ImportReport) -> None:
