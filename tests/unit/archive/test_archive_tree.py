@@ -154,7 +154,7 @@ def test_an_archive_that_dies_on_the_way_stops_the_import_and_keeps_what_is_read
 
         async def read(self, key, most):
             self.asked += 1
-            if "2024-02-05" <= key.rsplit("metrics-")[-1]:
+            if key.rsplit("metrics-")[-1] >= "2024-02-05":
                 raise ArchiveUnreachable(f"{urlsplit(key).path}: no answer")
             return await folder.read(key, most)
 

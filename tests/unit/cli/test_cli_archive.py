@@ -43,9 +43,8 @@ def test_a_week_of_a_coin_comes_in_whole_and_the_second_time_nothing_is_read(rot
     assert (answer.code, answer.err.count("error")) == (0, 0)
     # klines of 3 instruments, mark and index and metrics of 2, each 7 days; funding of 2 is a month's file
     assert "65 files; 65 read, 0 stored already, 0 refused" in answer.out
-    assert ask(tmp_path, "select count(*), count(distinct symbol), min(source), min(source_kind) from raw.open_interest") == [
-        (2 * 7 * 288, 2, "simulated", "archive")
-    ]  # fmt: skip
+    stored = "select count(*), count(distinct symbol), min(source), min(source_kind) from raw.open_interest"
+    assert ask(tmp_path, stored) == [(2 * 7 * 288, 2, "simulated", "archive")]
     shas = ask(tmp_path, "select count(distinct payload_sha256) from raw.load_batches where status = 'ok'")
     assert shas == [(65,)]
     again = json.loads(rotation(*command, "--format", "json").out)
@@ -103,14 +102,18 @@ def test_refused_files_are_named_the_rest_is_stored_and_the_next_import_makes_up
 )
 def test_an_archive_out_of_reach_ends_with_4_and_no_traceback(rotation, exchange, impatient, tmp_path, fault, said):
     exchange.set_faults([fault | {"host": "s3-ap-northeast-1"}])
-    answer = rotation("archive", "import", *WEEK, "--symbols", "BTC", "--base-url", f"{exchange.url}/data.binance.vision")
+    answer = rotation(
+        "archive", "import", *WEEK, "--symbols", "BTC", "--base-url", f"{exchange.url}/data.binance.vision"
+    )
     assert answer.code == 4 and said in answer.err and "Traceback" not in answer.err
     assert not (tmp_path / "warehouse" / "build.duckdb").exists()
 
 
 def test_files_that_nobody_answers_for_end_the_import_early_with_4(rotation, exchange, impatient):
     exchange.set_faults([{"kind": "server_error", "host": "^data.binance.vision", "path": r"metrics-2025-02-0[6-9]"}])
-    answer = rotation("archive", "import", *WEEK, "--symbols", "BTC/USDT:USDT", "--kinds", "metrics", "--base-url", exchange.url)
+    answer = rotation(
+        "archive", "import", *WEEK, "--symbols", "BTC/USDT:USDT", "--kinds", "metrics", "--base-url", exchange.url
+    )
     assert answer.code == 4 and "given up" in answer.err
     assert "3 read, 0 stored already, 3 refused, 1 not looked at" in answer.out
 

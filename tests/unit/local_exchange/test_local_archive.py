@@ -48,9 +48,10 @@ def test_folders_are_listed_level_by_level(simulated):
         f"data/futures/cm/monthly/{kind}/" for kind in ("fundingRate", "indexPriceKlines", "klines", "markPriceKlines")
     )
     assert f"{METRICS}" in lists(simulated, prefix="data/futures/um/daily/metrics/").names
-    assert "data/futures/cm/monthly/indexPriceKlines/BTCUSD/" in lists(
-        simulated, prefix="data/futures/cm/monthly/indexPriceKlines/"
-    ).names
+    assert (
+        "data/futures/cm/monthly/indexPriceKlines/BTCUSD/"
+        in lists(simulated, prefix="data/futures/cm/monthly/indexPriceKlines/").names
+    )
 
 
 def test_pages_follow_one_another_without_a_gap(simulated):
