@@ -62,8 +62,6 @@ def read_table(body: bytes, stem: str, key: str) -> bytes:
             # orig_filename: `filename` is cut at a NUL byte and has its separators replaced
             if entry.orig_filename != f"{stem}.csv":
                 raise RefusedFile(f"{key}: holds {entry.orig_filename!r} instead of {stem}.csv; refused. {_LATER}")
-            if entry.flag_bits & 0x1:
-                raise RefusedFile(f"{key}: is encrypted; refused. {_LATER}")
             if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise RefusedFile(f"{key}: is packed by method {entry.compress_type}; refused. {_LATER}")
             with archive.open(entry) as packed:
