@@ -29,6 +29,8 @@ HOSTS = {
     "dapi.binance.com": "binance",
     "api.bybit.com": "bybit",
     "api.mexc.com": "mexc",
+    "data.binance.vision": "binance",
+    "s3-ap-northeast-1.amazonaws.com": "binance",
 }
 """Host name to exchange, for every host that the server speaks for."""
 

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
+from pipelines.local_exchange.archive import ARCHIVE_HOSTS, Archive
 from pipelines.local_exchange.binance import Binance
 from pipelines.local_exchange.bybit import Bybit
 from pipelines.local_exchange.faults import (
@@ -46,15 +47,24 @@ class LocalExchange:
         market: Where the data is from.
         faults: Faults in force from the start.
         open_interest_history_days: How far back Binance's open interest history reaches; None: no limit.
+        origin: What the market is, told with every answer of the archive: its kind, and a seed or a folder's name.
     """
 
     def __init__(
-        self, market: Market, faults: Faults | None = None, open_interest_history_days: int | None = 30
+        self,
+        market: Market,
+        faults: Faults | None = None,
+        open_interest_history_days: int | None = 30,
+        origin: tuple[str, str] = ("simulated", ""),
     ) -> None:
         self._faults = faults or Faults()
         self._exchanges: dict[str, WireFormat] = {
             "binance": Binance(market, open_interest_history_days),
             **{name: wire(market) for name, wire in _WIRE_FORMATS.items()},
+        }
+        archive = Archive(market, origin)
+        self._hosts: dict[str, WireFormat] = {
+            host: archive if host in ARCHIVE_HOSTS else self._exchanges[exchange] for host, exchange in HOSTS.items()
         }
         self._requests: Counter[str] = Counter()
         self._rows: Counter[str] = Counter()
@@ -91,7 +101,7 @@ class LocalExchange:
         self._requests[place] += 1
         if host not in HOSTS:
             return _response(_unknown_host(host))
-        reply = self._exchanges[HOSTS[host]].answer(host, path, request.query)
+        reply = self._hosts[host].answer(host, path, request.query)
         rule = self._faults.rule_for(host, f"{path}?{unquote(request.query_string)}")
         if rule is None:
             self._rows[place] += reply.rows
