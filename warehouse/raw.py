@@ -117,6 +117,25 @@ def coverage(con: Connection, exchange: str) -> pl.DataFrame:
     ).pl()
 
 
+def asked_in_vain(con: Connection, exchange: str) -> pl.DataFrame:
+    """Series of which the exchange said that it has nothing and will have nothing.
+
+    Returns:
+        dataset, symbol, price_type, timeframe, absent_from_at (start of the earliest window that was asked for); one
+        row per series.
+    """
+    return con.execute(
+        """
+        select dataset, symbol, price_type, timeframe, min(window_start_at) as absent_from_at
+        from raw.load_batches
+        where exchange = $exchange and status = 'absent' and symbol is not null
+        group by all
+        order by all
+        """,
+        {"exchange": exchange},
+    ).pl()
+
+
 def _one_row_per_key(table: Table, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Two batches of a group may hold the same row: equal ones collapse, contradicting ones are set aside."""
     key = list(table.natural_key)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.cli.archive import archive_app
 from pipelines.cli.options import (
     EXIT_CODES,
     Format,
@@ -36,6 +37,7 @@ exchange_app = typer.Typer(**_typer_settings, help="The local exchange: a simula
 policy_app = typer.Typer(**_typer_settings, help="The policy: every threshold, limit and cost of a decision.")
 app.add_typer(exchange_app, name="exchange")
 app.add_typer(policy_app, name="policy")
+app.add_typer(archive_app, name="archive")
 
 
 @dataclass
@@ -375,15 +377,21 @@ def _files(directory: Path | None) -> "Warehouse":
 
 def _explain(error: Exception, debug: bool) -> int:
     """Say what went wrong on standard error; gives the exit code."""
+    from pipelines.archive.errors import ArchiveError, ArchiveUnreachable
     from pipelines.local_exchange.process import LocalExchangeFailed
     from pipelines.local_exchange.recorded_files import BadRecording
     from pipelines.policy import PolicyError
+    from pipelines.raw.universe import SeedError
     from pipelines.settings import SettingsError
     from warehouse.errors import WarehouseError
 
     if debug:
         traceback.print_exception(error)
-    if isinstance(error, (SettingsError, PolicyError, WarehouseError, BadRecording, LocalExchangeFailed)):
+    if isinstance(error, ArchiveUnreachable):
+        typer.echo(f"error: {error}", err=True)
+        return 4
+    users = (ArchiveError, SeedError, SettingsError, PolicyError, WarehouseError, BadRecording, LocalExchangeFailed)
+    if isinstance(error, users):
         typer.echo(f"error: {error}", err=True)
         return 2
     what = f"unexpected error: {type(error).__name__}: {error}"

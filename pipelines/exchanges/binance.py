@@ -73,7 +73,7 @@ class Binance(WireAdapter):
 
     async def _read_funding(self, symbol: str, window: tuple[int, int]) -> tuple[Pages, int]:
         market = self._market(symbol)
-        if market["linear"]:
+        if market["linear"] and self.reads_many:
             with count_requests() as counted:
                 rows = await self._shared_funding.rows(market["id"], window)
             if rows is not None:

@@ -4,7 +4,7 @@ A night needs a few settlements of every contract: one request per contract, or 
 """
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import defaultdict
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,6 @@ ENDPOINT = "fapiPublicGetFundingRate"
 PAGE = 1000
 LONGEST_WINDOW_MS = 4 * DAY_MS  # over more days the contracts that nobody reads make up most of the pages
 _LEAST_PAGE = 100  # what an exchange would cut a page to, should it not give what is documented
-SINGLE_SYMBOLS = 5  # so many are asked for one by one before all of them are asked for at once
 
 Window = tuple[int, int]
 
@@ -27,7 +26,6 @@ class SharedFunding:
     def __init__(self, client: Any, caller: Caller) -> None:
         self._client, self._caller = client, caller
         self._lock = asyncio.Lock()
-        self._asked: Counter[Window] = Counter()
         self._rows: dict[Window, dict[str, list[Any]]] = {}
 
     async def rows(self, name: str, window: Window) -> list[Any] | None:
@@ -37,8 +35,7 @@ class SharedFunding:
             name: Binance's name of the contract.
             window: First and last millisecond, `low <= time < high`.
         """
-        self._asked[window] += 1
-        if window[1] - window[0] > LONGEST_WINDOW_MS or self._asked[window] <= SINGLE_SYMBOLS:
+        if window[1] - window[0] > LONGEST_WINDOW_MS:
             return None
         async with self._lock:
             if window not in self._rows:

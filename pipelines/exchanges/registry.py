@@ -34,8 +34,14 @@ async def open_adapter(
     rate_limit: bool = True,
     timeout_s: float = 20.0,
     retry: RetryPolicy | None = None,
+    reads_many: bool = False,
 ) -> AsyncIterator[Adapter]:
-    """An adapter over a client of its own, closed when the block ends (arguments: see `open_client`).
+    """An adapter over a client of its own, closed when the block ends.
+
+    Args:
+        exchange, base_url, now_ms, rate_limit, timeout_s: See `open_client`.
+        retry: How often and how long a request is repeated.
+        reads_many: Whether most contracts of the exchange will be asked for.
 
     Raises:
         ValueError: there is no adapter for `exchange`.
@@ -44,4 +50,6 @@ async def open_adapter(
         raise ValueError(f"there is no adapter for {exchange!r}; use one of {', '.join(sorted(ADAPTERS))}")
     settings = {"base_url": base_url, "now_ms": now_ms, "rate_limit": rate_limit, "timeout_s": timeout_s}
     async with open_client(exchange, **settings) as client:
-        yield ADAPTERS[exchange](client, Caller(exchange, retry or RetryPolicy()))
+        adapter = ADAPTERS[exchange](client, Caller(exchange, retry or RetryPolicy()))
+        adapter.reads_many = reads_many
+        yield adapter

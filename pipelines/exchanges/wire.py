@@ -55,12 +55,17 @@ Ask = Callable[[int, int], Request | None]
 
 
 class WireAdapter(ABC):
-    """One exchange's public market data (see `port.Adapter`)."""
+    """One exchange's public market data (see `port.Adapter`).
+
+    Attributes:
+        reads_many: Set where most of the exchange's contracts will be asked for: pages that hold all of them then pay.
+    """
 
     capabilities: Capabilities
     candle_order: Order
     funding_order: Order
     open_interest_order: Order
+    reads_many = False
 
     def __init__(self, client: Any, caller: Caller) -> None:
         self._client = client

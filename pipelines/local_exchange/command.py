@@ -62,7 +62,8 @@ def serve(
     rules = read_faults(faults) if faults else Faults()
     market = _market(source, data, seed, int(now.replace(tzinfo=UTC).timestamp() * 1000))
     limited = source == "simulated" if oi_history_limit is None else oi_history_limit
-    exchange = LocalExchange(market, rules, BINANCE_OPEN_INTEREST_DAYS if limited else None)
+    origin = (source, f"seed {seed}" if data is None else data.resolve().name)
+    exchange = LocalExchange(market, rules, BINANCE_OPEN_INTEREST_DAYS if limited else None, origin)
     asyncio.run(_serve(exchange, host, port, {"market": source, "now": now.isoformat()}, exit_with_stdin))
 
 

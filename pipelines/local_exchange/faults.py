@@ -32,6 +32,8 @@ HOSTS = {
     "api-spot.weex.com": "weex",
     "api-contract.weex.com": "weex",
     "api.mexc.com": "mexc",
+    "data.binance.vision": "binance",
+    "s3-ap-northeast-1.amazonaws.com": "binance",
     "api.bitget.com": "bitget",
     "www.okx.com": "okx",
 }

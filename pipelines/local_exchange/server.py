@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from pipelines.local_exchange import okx, weex
+from pipelines.local_exchange.archive import ARCHIVE_HOSTS, Archive
 from pipelines.local_exchange.binance import Binance
 from pipelines.local_exchange.bingx import BingX
 from pipelines.local_exchange.bitget import Bitget
@@ -49,10 +50,15 @@ class LocalExchange:
         faults: Faults in force from the start.
         open_interest_history_days: How far back Binance's open interest history reaches; None: no limit, nor one to
             the funding of WEEX and OKX.
+        origin: What the market is, told with every answer of the archive: its kind, and a seed or a folder's name.
     """
 
     def __init__(
-        self, market: Market, faults: Faults | None = None, open_interest_history_days: int | None = 30
+        self,
+        market: Market,
+        faults: Faults | None = None,
+        open_interest_history_days: int | None = 30,
+        origin: tuple[str, str] = ("simulated", ""),
     ) -> None:
         self._faults = faults or Faults()
         is_limited = open_interest_history_days is not None
@@ -64,6 +70,10 @@ class LocalExchange:
             "mexc": Mexc(market),
             "bitget": Bitget(market),
             "okx": Okx(market, okx.FUNDING_HISTORY_DAYS if is_limited else None),
+        }
+        archive = Archive(market, origin)
+        self._hosts: dict[str, WireFormat] = {
+            host: archive if host in ARCHIVE_HOSTS else self._exchanges[exchange] for host, exchange in HOSTS.items()
         }
         self._requests: Counter[str] = Counter()
         self._rows: Counter[str] = Counter()
@@ -100,7 +110,7 @@ class LocalExchange:
         self._requests[place] += 1
         if host not in HOSTS:
             return _response(_unknown_host(host))
-        reply = self._exchanges[HOSTS[host]].answer(host, path, request.query)
+        reply = self._hosts[host].answer(host, path, request.query)
         rule = self._faults.rule_for(host, f"{path}?{unquote(request.query_string)}")
         if rule is None:
             self._rows[place] += reply.rows

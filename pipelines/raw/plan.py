@@ -29,7 +29,7 @@ class Wants:
     Attributes:
         spot_timeframes: Candles of spot markets.
         futures_timeframes: Candles of perpetuals and dated contracts.
-        price_types: Of perpetuals; dated contracts are read as `last` only.
+        price_types: Of USDT-margined perpetuals; all others are read as `last` only.
         open_interest_period: Distance of the rows of open interest.
         left_out: Price types that are not read although the exchange may offer them, with the reason.
     """
@@ -92,6 +92,7 @@ def plan_series(
     wants: Wants,
     start: datetime,
     end: datetime,
+    in_vain: pl.DataFrame | None = None,
 ) -> Plan:
     """Plan one exchange's series, dataset by dataset, in the order of `instruments`.
 
@@ -103,8 +104,13 @@ def plan_series(
         wants: Which series.
         start: Beginning of the history that is wanted.
         end: Its end: now.
+        in_vain: dataset, symbol, price_type, timeframe, absent_from_at of what the exchange had nothing of.
     """
     keys = ("dataset", "symbol", "price_type", "timeframe")
+    nothing_since = {
+        tuple(row[key] for key in keys): row["absent_from_at"]
+        for row in ([] if in_vain is None else in_vain.iter_rows(named=True))
+    }
     covered = {
         tuple(row[key] for key in keys): (row["covered_from_at"], row["covered_until_at"])
         for row in coverage.iter_rows(named=True)
@@ -113,13 +119,15 @@ def plan_series(
     not_offered: dict[NotOffered, None] = {}
     for dataset in DATASETS:
         for instrument in instruments.iter_rows(named=True):
-            for price_type, timeframe in _kinds(dataset, instrument["market_type"], wants):
+            for price_type, timeframe in _kinds(dataset, instrument, wants):
                 reason = capabilities.absence(dataset, price_type, timeframe) or wants.left_out.get(price_type or "")
                 if reason is not None:
                     not_offered[NotOffered(dataset, price_type, reason)] = None
                     continue
                 key = (dataset, instrument["symbol"], price_type, timeframe)
                 read_again = _read_again(dataset, timeframe)
+                if _has_ended(instrument, end) and key not in covered and nothing_since.get(key, end) <= start:
+                    continue  # what had ended and gave nothing will give nothing
                 windows = _windows(instrument, covered.get(key), read_again, start, end)
                 kind = (instrument["market_type"], price_type, timeframe)
                 is_trading = not _has_ended(instrument, end)
@@ -130,14 +138,16 @@ def plan_series(
     return Plan(tuple(series), tuple(not_offered))
 
 
-def _kinds(dataset: Dataset, market_type: str, wants: Wants) -> list[tuple[str | None, str | None]]:
+def _kinds(dataset: Dataset, instrument: dict[str, Any], wants: Wants) -> list[tuple[str | None, str | None]]:
     """Price type and timeframe of every series of `dataset` that such an instrument has."""
+    market_type, is_coin_margined = instrument["market_type"], "/USD:" in instrument["symbol"]
     if dataset == "spot_ohlcv":
         return [(None, timeframe) for timeframe in wants.spot_timeframes] if market_type == "spot" else []
     if market_type == "spot":
         return []
     if dataset == "futures_ohlcv":
-        price_types = wants.price_types if market_type == "perpetual" else ("last",)
+        # The mark and index prices of a coin-margined contract are those of the other one on the coin.
+        price_types = wants.price_types if market_type == "perpetual" and not is_coin_margined else ("last",)
         return [(price_type, timeframe) for timeframe in wants.futures_timeframes for price_type in price_types]
     if market_type == "dated":
         return []

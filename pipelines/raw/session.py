@@ -34,7 +34,7 @@ from pipelines.raw.universe import read_assets, select_instruments
 from pipelines.settings import SEEDS_DIRECTORY, Settings
 from warehouse.connection import Connection, Warehouse
 from warehouse.origin import claim_origin
-from warehouse.raw import RawWriter, coverage
+from warehouse.raw import RawWriter, asked_in_vain, coverage
 from warehouse.schema import create_tables
 
 _SAVED = dict.fromkeys(
@@ -172,6 +172,7 @@ class IngestSession:
             rate_limit=settings.rate_limit,
             timeout_s=settings.ingest.timeout_seconds,
             retry=RetryPolicy(total_wait_s=settings.ingest.retry_seconds),
+            reads_many=True,
         ) as adapter:
             progress.report("exchanges", f"{exchange}: instruments")
             try:
@@ -214,6 +215,7 @@ class IngestSession:
                 ),
                 self._start,
                 self._now,
+                await asyncio.to_thread(asked_in_vain, connection.cursor(), exchange),
             )
             report = await ingest_exchange(adapter, plan, writer, Limits(), _tell, stamp=self._stamp, clock=utc_now)
             return report.joined(taken)

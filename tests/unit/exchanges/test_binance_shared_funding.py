@@ -7,7 +7,7 @@ import pytest
 
 from pipelines.clock import to_milliseconds
 from pipelines.exchanges.binance import Binance
-from pipelines.exchanges.binance_funding import PAGE, SINGLE_SYMBOLS
+from pipelines.exchanges.binance_funding import PAGE
 from pipelines.exchanges.retries import Caller, RetryPolicy
 
 END = datetime(2024, 3, 10, 0, 15)
@@ -43,9 +43,10 @@ class Client:
         return page if "symbol" in params else self.spoil(page)
 
 
-def night(client, symbols, days=2):
+def night(client, symbols, days=2, reads_many=True):
     async def read():
         adapter = Binance(client, Caller("binance", RetryPolicy(attempts=1, first_wait_s=0)))
+        adapter.reads_many = reads_many
         window = (END - timedelta(days=days), END)
         return await asyncio.gather(*(adapter.funding_rates(symbol, *window) for symbol in symbols))
 
@@ -59,14 +60,14 @@ def symbols(count):
 @pytest.fixture
 def one_by_one():
     """The frames of forty contracts, each from a client of its own that is asked for nothing else."""
-    return [night(Client(40), [symbol])[0].frame for symbol in symbols(40)]
+    return [night(Client(40), [symbol], reads_many=False)[0].frame for symbol in symbols(40)]
 
 
 def test_forty_contracts_take_a_handful_of_requests_and_give_the_same_rows(one_by_one):
     client = Client(40)
     got = night(client, symbols(40))
     # 48 settlements of 40 contracts are 1,920 rows: two pages, and one more that brings nothing new.
-    assert len(client.requests) == SINGLE_SYMBOLS + 3
+    assert len(client.requests) == 3
     for fetched, alone in zip(got, one_by_one, strict=True):
         assert fetched.frame.height >= 48 and fetched.frame.equals(alone)
 
@@ -97,9 +98,15 @@ def test_a_contract_that_the_shared_pages_lack_is_asked_for_by_itself(one_by_one
 def test_pages_that_may_have_been_cut_in_the_middle_of_a_time_are_not_trusted():
     client = Client(150, cap=120)
     got = night(client, symbols(40))
-    alone = [night(Client(150), [symbol])[0].frame for symbol in symbols(40)]
+    alone = [night(Client(150), [symbol], reads_many=False)[0].frame for symbol in symbols(40)]
     for fetched, frame in zip(got, alone, strict=True):
         assert fetched.frame.equals(frame)
+
+
+def test_pages_are_shared_only_where_many_contracts_are_read():
+    client = Client(40)
+    night(client, symbols(3), reads_many=False)
+    assert [params["symbol"] for params in client.requests] == ["C0USDT", "C1USDT", "C2USDT"]
 
 
 def test_a_long_window_is_read_contract_by_contract():

@@ -21,7 +21,7 @@ SPOT = ("BTC/USDT", "spot", None, None, None, True)
 PERPETUAL = ("BTC/USDT:USDT", "perpetual", None, None, None, True)
 
 
-def plan(*instruments, stored=(), wants=None, capabilities=BINANCE, start=START, end=NOW):
+def plan(*instruments, stored=(), wants=None, capabilities=BINANCE, start=START, end=NOW, in_vain=None):
     return plan_series(
         pl.DataFrame(instruments, schema=INSTRUMENT, orient="row"),
         pl.DataFrame(stored, schema=COVERAGE, orient="row"),
@@ -29,6 +29,7 @@ def plan(*instruments, stored=(), wants=None, capabilities=BINANCE, start=START,
         wants or Wants(),
         start,
         end,
+        in_vain,
     )
 
 
@@ -147,3 +148,17 @@ def test_prices_that_are_left_out_to_save_requests_are_named_with_the_reason():
         ("futures_ohlcv", "mark", "saved"),
         ("futures_ohlcv", "index", "saved"),
     ]
+
+
+def test_what_had_ended_and_gave_nothing_is_not_asked_for_again():
+    ended = (*SPOT[:-1], False)
+    nothing = pl.DataFrame(
+        [("spot_ohlcv", "BTC/USDT", None, "1d", START)],
+        schema=["dataset", "symbol", "price_type", "timeframe", "absent_from_at"], orient="row",
+    )  # fmt: skip
+    assert windows(plan(ended)) == [(START, NOW)]
+    assert windows(plan(ended, in_vain=nothing)) == []
+    # A longer history is another question, and so is an instrument that trades.
+    earlier = START - timedelta(days=1)
+    assert windows(plan(ended, in_vain=nothing, start=earlier)) == [(earlier, NOW)]
+    assert windows(plan(SPOT, in_vain=nothing)) == [(START, NOW)]
