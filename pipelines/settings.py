@@ -16,7 +16,7 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 DBT_DIRECTORY = PROJECT_ROOT / "dbt"
 SEEDS_DIRECTORY = DBT_DIRECTORY / "seeds"
 SUPPORTED_EXCHANGES = ("binance", "bybit", "bingx", "weex", "mexc", "bitget", "okx")
-DEFAULT_EXCHANGES = ("binance", "bybit")
+DEFAULT_EXCHANGES = ("binance", "bybit", "bingx", "weex", "mexc")
 
 
 def _split(value: object) -> object:

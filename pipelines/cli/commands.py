@@ -108,7 +108,7 @@ def run(
     ] = None,
     exchanges: Annotated[
         str | None,
-        typer.Option(metavar="NAMES", help="Exchanges with commas between; default binance,bybit."),
+        typer.Option(metavar="NAMES", help="Exchanges with commas between; default binance,bybit,bingx,weex,mexc."),
     ] = None,
     warehouse: WarehouseOption = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the simulated market; default 7.")] = None,
@@ -269,7 +269,7 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 0,
 ) -> None:
-    """Serve the local exchange alone, in Binance's and Bybit's wire formats, until ctrl-c."""
+    """Serve the local exchange alone, in the exchanges' own wire formats, until ctrl-c."""
     from pipelines.cli.exchange_greeting import greeting
     from pipelines.local_exchange.command import run as serve_market
 

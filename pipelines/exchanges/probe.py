@@ -95,13 +95,12 @@ def _questions(adapter: Adapter, listed: pl.DataFrame, now: datetime) -> list[_Q
 
 
 def _newest_symbol(listed: pl.DataFrame, market_type: str) -> str | None:
-    """The coin's market against USDT that has most time to live."""
+    """The coin's market that has most time to live, against USDT if there is one."""
     of_coin = listed.filter(
         pl.col("market_type") == market_type,
         pl.col("base") == COIN,
-        pl.col("quote") == "USDT",
         pl.col("is_active").fill_null(True),
-    ).sort("expiry_at", nulls_last=False)
+    ).sort(pl.col("quote") == "USDT", "expiry_at", nulls_last=False)
     return None if of_coin.is_empty() else str(of_coin["symbol"][-1])
 
 

@@ -22,7 +22,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 @app.callback()
 def main() -> None:
-    """A local server that speaks Binance's and Bybit's wire formats."""
+    """A local server that speaks the exchanges' own wire formats."""
 
 
 def _instant(value: str) -> datetime:

@@ -129,7 +129,7 @@ def table() -> str:
         for words, limit in ({"": {}} if kind in IN_ROWS else {", once": {"first": 1}, ", lasting": {}}).items()
     }
     with LocalExchangeProcess(now=NOW) as server:
-        columns = {name: asyncio.run(_column(server, name, list(faults.values()))) for name in sorted(ADAPTERS)}
+        columns = {name: asyncio.run(_column(server, name, list(faults.values()))) for name in ADAPTERS}
     lines = ["| fault | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     cells = zip(*columns.values(), strict=True)
     return "\n".join([*lines, *(f"| {name} | {' | '.join(row)} |" for name, row in zip(faults, cells, strict=True))])

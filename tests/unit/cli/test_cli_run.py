@@ -8,6 +8,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from pipelines.progress import report
+from pipelines.settings import DEFAULT_EXCHANGES
 
 
 @pytest.fixture
@@ -75,6 +76,11 @@ def test_options_reach_the_night_as_settings_and_days(rotation, night, released)
     assert (settings.exchanges, settings.seed, settings.portfolio_value_usd) == (("bybit",), 3, 5000.0)
     assert (settings.source, settings.warehouse_dir) == ("simulated", released)
     assert (day, first_day, last_day) == (None, date(2026, 11, 19), date(2026, 11, 20))
+
+
+def test_the_help_names_the_exchanges_that_are_read_by_default(rotation):
+    said = "".join(rotation("run", "--help").out.replace("│", "").split())
+    assert f"default{','.join(DEFAULT_EXCHANGES)}." in said
 
 
 def test_one_day_reaches_the_night_as_one_day(rotation, night, released):

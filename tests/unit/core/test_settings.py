@@ -39,9 +39,9 @@ def test_exchanges_are_a_list_with_commas_in_their_order_and_once_each(monkeypat
 
 
 def test_an_exchange_that_is_supported_need_not_be_read_by_default(monkeypatch):
-    assert load_settings().exchanges == ("binance", "bybit")
-    monkeypatch.setenv("ROTATION_EXCHANGES", "weex")
-    assert load_settings().exchanges == ("weex",)
+    assert load_settings().exchanges == ("binance", "bybit", "bingx", "weex", "mexc")
+    monkeypatch.setenv("ROTATION_EXCHANGES", "okx")
+    assert load_settings().exchanges == ("okx",)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_an_exchange_that_is_supported_need_not_be_read_by_default(monkeypatch):
     [
         ("ROTATION_SEEED", "1", "ROTATION_SEEED: no such setting"),
         ("ROTATION_SEED", "minus one", r"^seed: .*integer"),
-        ("ROTATION_EXCHANGES", "binance,kraken", "kraken: choose from binance, bybit, weex"),
+        ("ROTATION_EXCHANGES", "binance,kraken", "kraken: choose from binance, bybit, bingx, weex, mexc, bitget, okx"),
         ("ROTATION_INGEST__BACKFILL_DAYS", "0", r"^ingest\.backfill_days: "),
         ("ROTATION_SOURCE", "paper", r"^source: "),
     ],

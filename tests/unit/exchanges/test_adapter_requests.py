@@ -286,6 +286,17 @@ def test_equal_data_has_an_equal_digest_in_whatever_order_it_came():
     assert one.payload_sha256 != changed.payload_sha256
 
 
+def test_what_is_shown_of_this_moment_has_an_equal_digest_when_it_is_equal():
+    def tickers(amount):
+        rows = bybit_list({"symbol": "BTCUSDT", "openInterest": amount, "fundingRate": "0.0001"})
+        methods = ("open_interest_now", "funding_now")
+        return [ask("bybit", rows, method, ["BTC/USDT:USDT"])[0].payload_sha256 for method in methods]
+
+    first, second, changed = tickers("12"), tickers("12"), tickers("13")
+    assert first == second
+    assert changed[0] != first[0] and changed[1] == first[1]
+
+
 def test_a_missing_candle_is_reported_as_a_gap_between_its_neighbours():
     got, _ = ask("binance", binance_candles(5, 6, 9), "candles", "BTC/USDT", "spot", "last", "1d", day(5), day(10))
     assert [(gap.after, gap.before) for gap in got.gaps] == [(day(6), day(9))]
