@@ -108,7 +108,7 @@ def run(
     ] = None,
     exchanges: Annotated[
         str | None,
-        typer.Option(metavar="NAMES", help="Exchanges with commas between; default binance,bybit,bingx,weex,mexc."),
+        typer.Option(metavar="NAMES", help="Exchanges with commas between; default binance, bybit, bingx, weex, mexc."),
     ] = None,
     warehouse: WarehouseOption = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the simulated market; default 7.")] = None,

@@ -12,6 +12,7 @@ _OPEN_INTERESTS = (
     "openInterest", "openInterestValue", "sumOpenInterest", "sumOpenInterestValue", "holdVol", "holdingAmount",
     "oi", "oiCcy", "oiUsd",
 )  # fmt: skip
+_RATES = ("fundingRate", "realizedRate")
 _TIMES = (
     "time",
     "timestamp",
@@ -26,7 +27,6 @@ _TIMES = (
 )
 _COLUMNS = ("time", "open", "high", "low", "close", "vol", "amount")  # of MEXC's candles of contracts
 _CANDLE_PRICES, _OPENING, _CLOSING = (1, 2, 3, 4), 0, 6
-_OPEN_INTEREST_CELLS = 4  # of a row of OKX's history: time, contracts, coins, USD
 _LONGEST_CANDLE_MS = 31 * 86_400_000
 
 
@@ -44,7 +44,19 @@ def _as_sent(cell: Any, number: float) -> Any:
 
 
 def _price_cells(row: Row) -> tuple:
-    return _CANDLE_PRICES if isinstance(row, list) else _PRICES
+    if isinstance(row, dict):
+        return _PRICES
+    return () if _is_open_interest(row) else _CANDLE_PRICES
+
+
+def _open_interest_cells(row: Row) -> tuple:
+    if isinstance(row, dict):
+        return _OPEN_INTERESTS
+    return (1, 2, 3) if _is_open_interest(row) else ()
+
+
+def _is_open_interest(row: list) -> bool:
+    return len(row) == 4  # OKX's history: time, contracts, coins, USD
 
 
 def _time_cells(row: Row) -> tuple:
@@ -79,7 +91,8 @@ def _duplicate_rows(rows: list[Row]) -> None:
 def _conflicting_rows(rows: list[Row]) -> None:
     _duplicate_rows(rows)
     copy = rows[len(rows) // 2]
-    cells = _price_cells(copy) if isinstance(copy, list) else (*_PRICES, *_OPEN_INTERESTS, "fundingRate")
+    rates = _RATES if isinstance(copy, dict) else ()
+    cells = (*_price_cells(copy), *_open_interest_cells(copy), *rates)
     _change(copy, cells, lambda value: _as_sent(value, float(value) * 1.01))
 
 
@@ -90,10 +103,7 @@ def _microsecond_timestamps(rows: list[Row]) -> None:
 
 def _zero_open_interest(rows: list[Row]) -> None:
     for row in rows:
-        if isinstance(row, dict):
-            _change(row, _OPEN_INTERESTS, lambda value: "0" if isinstance(value, str) else 0)
-        elif len(row) == _OPEN_INTEREST_CELLS:
-            _change(row, (1, 2, 3), lambda _: "0")
+        _change(row, _open_interest_cells(row), lambda value: "0" if isinstance(value, str) else 0)
 
 
 ROW_FAULTS: dict[str, Callable[[list[Row]], None]] = {

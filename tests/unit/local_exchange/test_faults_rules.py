@@ -136,6 +136,24 @@ def test_microseconds_replace_milliseconds_and_leave_the_turnover_alone() -> Non
     assert bybit[1][0] == "3600000000" and bybit[1][6] == "13.5"
 
 
+def test_a_closing_time_is_told_from_a_volume_by_its_distance_from_the_opening() -> None:
+    hour = 3_600_000
+    closing, next_opening = [hour, 1, 2, 0.5, 1.5, 9, 2 * hour - 1, 13.5], [hour, 1, 2, 0.5, 1.5, 9, 2 * hour, 13.5]
+    volume, none = [hour, 1, 2, 0.5, 1.5, 9, 1.5 * hour + 7, 13.5], [hour, 1, 2, 0.5, 1.5, 9, None, 13.5]
+    for row, cell in ((closing, 7_199_999_000), (next_opening, 7_200_000_000), (volume, 5_400_007.0), (none, None)):
+        (spoilt,) = spoilt_rows("microsecond_timestamps", Reply(dumps([row]), rows=1))
+        assert (spoilt[0], spoilt[6]) == (3_600_000_000, cell)
+
+
+def test_rows_of_open_interest_in_a_list_have_no_price_to_spoil() -> None:
+    row = ["3600000", "5", "6", "7"]  # OKX: time, contracts, coins, USD
+    reply = Reply(dumps([row]), rows=1)
+    assert spoilt_rows("negative_price", reply) == spoilt_rows("nan_price", reply) == [row]
+    assert spoilt_rows("zero_open_interest", reply) == [["3600000", "0", "0", "0"]]
+    first, second = spoilt_rows("conflicting_rows", reply)
+    assert first[0] == second[0] and first[1] != second[1]
+
+
 def test_open_interest_becomes_zero_wherever_it_is_known() -> None:
     history = Reply(dumps([{"sumOpenInterest": "5", "sumOpenInterestValue": "9", "timestamp": 1}]), rows=1)
     single = Reply(dumps({"symbol": "BTCUSDT", "openInterest": "5", "time": 1}), rows=1)
