@@ -9,7 +9,7 @@ import polars as pl
 
 from pipelines.exchanges import port, series
 from pipelines.exchanges.client import count_requests
-from pipelines.exchanges.errors import ExchangeFailure, classify
+from pipelines.exchanges.errors import classify
 from pipelines.exchanges.paging import Pages
 from pipelines.exchanges.parse import Shape, UnreadableReply, parse_rows
 from pipelines.exchanges.retries import Caller
@@ -79,10 +79,6 @@ async def see(client: Any, caller: Caller, rows_of: Callable[[Any], Any], name: 
                 rows = await caller.call(name, symbol, partial(_ask, client, rows_of, look))
             except UnreadableReply as error:
                 raise classify(error, client.id, name, symbol) from None
-            except ExchangeFailure as failure:
-                if failure.kind == "bad_symbol" and symbol is not None:
-                    continue  # it is not known there: the other markets are none the worse for it
-                raise
             for row in rows:
                 market = _market_of(row, look)
                 if market is not None:

@@ -87,7 +87,7 @@ class BingX:
         """What the side lists now: what has ended is gone from its list."""
         now_ms = self._market.now_ms
         listings = self._listings[side].values()
-        return [listing for listing in listings if listing.delisted_ms is None or listing.delisted_ms > now_ms]
+        return [listing for listing in listings if not listing.has_ended(now_ms)]
 
     def _listing(self, side: str, query: Query) -> Listing:
         listing = self._listings[side].get(query.get("symbol", ""))

@@ -69,7 +69,7 @@ class Bitget:
         self._market = market
         self._listings: dict[str, dict[str, Listing]] = {name: {} for name in ("SPOT", *instruments.CONTRACT_TYPES)}
         for listing in market.listings("bitget"):
-            if instruments.is_listed(listing, market.now_ms):
+            if not listing.has_ended(market.now_ms):  # it leaves the lists when it is delisted or delivered
                 self._listings[instruments.product_type(listing)][bitget_id(listing)] = listing
         self._calls: dict[str, Callable[[Query], Reply]] = {
             "public/time": lambda query: self._reply({"serverTime": str(market.now_ms)}, 0),

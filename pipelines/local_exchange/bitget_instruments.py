@@ -16,11 +16,6 @@ def product_type(listing: Listing) -> str:
     return "COIN-FUTURES" if is_inverse(listing) else f"{listing.settle}-FUTURES"
 
 
-def is_listed(listing: Listing, now_ms: int) -> bool:
-    """Whether the lists still carry it: an instrument leaves them when it is delisted or delivered."""
-    return listing.delisted_ms is None or listing.delisted_ms > now_ms
-
-
 def spot(listing: Listing) -> dict:
     """One row of spot/public/symbols."""
     return {

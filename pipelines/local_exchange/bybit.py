@@ -114,7 +114,7 @@ class Bybit:
         """What the category lists now: Bybit drops delisted and delivered instruments from its lists."""
         now_ms = self._market.now_ms
         listings = self._listings.get(category, {}).values()
-        return [listing for listing in listings if instruments.is_listed(listing, now_ms)]
+        return [listing for listing in listings if not listing.has_ended(now_ms)]
 
     def _instruments_info(self, query: Query) -> Reply:
         category = self._category(query)

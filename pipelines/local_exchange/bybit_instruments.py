@@ -21,11 +21,6 @@ def category(listing: Listing) -> str:
     return "spot" if listing.kind == "spot" else "inverse" if is_inverse(listing) else "linear"
 
 
-def is_listed(listing: Listing, now_ms: int) -> bool:
-    """Whether instruments-info still carries it: an instrument leaves the list when it is delisted."""
-    return listing.delisted_ms is None or listing.delisted_ms > now_ms
-
-
 def instrument(listing: Listing, now_ms: int) -> dict:
     """One row of instruments-info."""
     delivered = listing.expiry_ms is not None and listing.expiry_ms <= now_ms

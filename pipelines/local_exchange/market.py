@@ -39,6 +39,10 @@ class Listing:
     expiry_ms: int | None = None
     funding_interval_hours: int | None = None
 
+    def has_ended(self, now_ms: int) -> bool:
+        """Whether trading has ended by this time."""
+        return self.delisted_ms is not None and self.delisted_ms <= now_ms
+
 
 @dataclass(frozen=True, slots=True)
 class Candles:

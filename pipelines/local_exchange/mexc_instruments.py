@@ -9,14 +9,9 @@ from pipelines.local_exchange.wire import text
 _ENABLED, _OFFLINE = 0, 3  # of a contract; spot counts from 1
 
 
-def is_trading(listing: Listing, now_ms: int) -> bool:
-    """Whether it can be traded at this time."""
-    return listing.delisted_ms is None or listing.delisted_ms > now_ms
-
-
 def spot_symbol(listing: Listing, now_ms: int) -> dict:
     """One symbol of exchangeInfo."""
-    trading = is_trading(listing, now_ms)
+    trading = not listing.has_ended(now_ms)
     return {
         "symbol": mexc_id(listing),
         "status": "1" if trading else "3",
@@ -62,7 +57,7 @@ def contract(listing: Listing, now_ms: int) -> dict:
         "maxVol": 1000000,
         "takerFeeRate": 0.0004,
         "makerFeeRate": 0.0001,
-        "state": _ENABLED if is_trading(listing, now_ms) else _OFFLINE,
+        "state": _OFFLINE if listing.has_ended(now_ms) else _ENABLED,
         "isNew": False,
         "isHot": False,
         "isHidden": False,
@@ -77,7 +72,7 @@ def contract_ticker(market: Market, listing: Listing) -> dict | None:
     day = snapshot.last_day(market, "mexc", listing)
     funding = snapshot.latest_funding(market, "mexc", listing)
     held = snapshot.latest_open_interest(market, "mexc", listing)
-    if not is_trading(listing, market.now_ms) or (day is None and funding is None and held is None):
+    if listing.has_ended(market.now_ms) or (day is None and funding is None and held is None):
         return None
     base, usd = held or (None, None)
     inverse, size = is_inverse(listing), listing.contract_size

@@ -77,7 +77,7 @@ class Okx:
 
     def __init__(self, market: Market, funding_history_days: int | None = FUNDING_HISTORY_DAYS) -> None:
         self._market, self._funding_history_days = market, funding_history_days
-        listings = [each for each in market.listings("okx") if instruments.is_listed(each, market.now_ms)]
+        listings = [each for each in market.listings("okx") if not each.has_ended(market.now_ms)]
         self._listings: dict[str, Listing] = {okx_id(listing): listing for listing in listings}
         self._calls: dict[str, Callable[[Query], Reply]] = {
             "public/time": lambda query: self._reply([{"ts": str(market.now_ms)}], 0),

@@ -10,11 +10,6 @@ KINDS = {"SPOT": "spot", "SWAP": "perp", "FUTURES": "dated"}
 TYPES = {kind: name for name, kind in KINDS.items()}
 
 
-def is_listed(listing: Listing, now_ms: int) -> bool:
-    """Whether the list still carries it: an instrument leaves it when it is delisted or delivered."""
-    return listing.delisted_ms is None or listing.delisted_ms > now_ms
-
-
 def contracts(base: float, usd: float, listing: Listing) -> float:
     """Contracts that stand for so many base coins, or for so many USD of a coin-margined contract."""
     return (usd if is_inverse(listing) else base) / listing.contract_size

@@ -76,7 +76,7 @@ class Weex:
         self._market, self._funding_history_days = market, funding_history_days
         self._listings: dict[str, dict[str, Listing]] = {segment: {} for segment in _PREFIXES}
         for listing in market.listings("weex"):
-            if instruments.is_listed(listing, market.now_ms) and listing.kind != "dated" and not is_inverse(listing):
+            if not listing.has_ended(market.now_ms) and listing.kind != "dated" and not is_inverse(listing):
                 segment = "spot" if listing.kind == "spot" else "contract"
                 self._listings[segment][weex_id(listing)] = listing
         self._calls: dict[str, dict[str, Callable[[Query], Reply]]] = {

@@ -8,11 +8,6 @@ from pipelines.local_exchange.wire import text
 _DECIMALS = "8"
 
 
-def is_listed(listing: Listing, now_ms: int) -> bool:
-    """Whether exchangeInfo still carries it: what is delisted leaves the list, nothing else tells of it."""
-    return listing.delisted_ms is None or listing.delisted_ms > now_ms
-
-
 def spot_instrument(listing: Listing) -> dict:
     """One spot pair of exchangeInfo."""
     return {

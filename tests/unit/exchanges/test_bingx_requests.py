@@ -251,18 +251,6 @@ def test_open_interest_now_is_in_usdt_for_swaps_and_in_coins_for_coin_margined_c
     ]  # fmt: skip
 
 
-def test_open_interest_of_one_symbol_that_does_not_exist_costs_no_other_symbol():
-    def answer(endpoint, params):
-        if params["symbol"] == "BTC-USDT":
-            error = ExchangeError()
-            error.reply = Reply(200, None, '{"code":109400,"msg":"OpenInterestNotExist","data":{}}')
-            raise error
-        return {"code": 0, "data": {"openInterest": "7", "symbol": "ETH-USDT", "time": ms(10)}}
-
-    got, _ = ask(answer, "open_interest_now", ["BTC/USDT:USDT", "ETH/USDT:USDT"])
-    assert got.frame["symbol"].to_list() == ["ETH/USDT:USDT"]
-
-
 def test_funding_now_takes_one_request_per_side_and_the_interval_where_it_is_said():
     linear = {
         "symbol": "BTC-USDT", "markPrice": "1", "indexPrice": "1", "lastFundingRate": "0.0002",
