@@ -1,7 +1,6 @@
 """Binance: spot (api), USD-margined futures (fapi) and coin-margined futures (dapi)."""
 
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -10,7 +9,7 @@ from pipelines.clock import from_milliseconds
 from pipelines.exchanges import capabilities, port
 from pipelines.exchanges.binance_funding import SharedFunding
 from pipelines.exchanges.client import count_requests
-from pipelines.exchanges.errors import ExchangeFailure
+from pipelines.exchanges.kept import RefusedHistory
 from pipelines.exchanges.paging import Pages
 from pipelines.exchanges.parse import DAY_MS, HOUR_MS, Shape, parse_rows
 from pipelines.exchanges.present import Look
@@ -36,7 +35,6 @@ _ENDPOINTS = {
 _FUTURES_PAGE = 499
 _COIN_MARGINED_WINDOW_MS = 200 * DAY_MS  # the coin-margined endpoints accept no longer window
 _NEVER_MS = 4_133_404_800_000  # 2100-12-25, Binance's delivery date of what is not delivered
-_MARGIN = timedelta(hours=1)  # the limit of 30 days moves on while a run is asking
 
 
 class Binance(WireAdapter):
@@ -50,26 +48,19 @@ class Binance(WireAdapter):
     def __init__(self, client: Any, caller: Caller) -> None:
         super().__init__(client, caller)
         self._shared_funding = SharedFunding(client, caller)
-        self._keeps_old_open_interest = True  # until it refuses; a server that replays history may have it all
+        days = capabilities.BINANCE.open_interest_history_days or 0
+        reason = f"binance serves open interest of the last {days} days only"
+        self._open_interest_history = RefusedHistory(days, reason, port.OPEN_INTEREST_COLUMNS)
 
     async def open_interest(self, symbol: str, period: str, start: datetime, end: datetime) -> port.Fetched:
         """See `port.Adapter`; what is older than the exchange keeps comes back as an absence."""
-        with count_requests() as counted:
-            if self._keeps_old_open_interest:
-                try:
-                    return await super().open_interest(symbol, period, start, end)
-                except ExchangeFailure as failure:
-                    if failure.kind != "history_refused":
-                        raise
-                    self._keeps_old_open_interest = False
-            days = capabilities.BINANCE.open_interest_history_days or 0
-            kept_from = from_milliseconds(self._client.milliseconds()) - timedelta(days=days) + _MARGIN
-            if start >= kept_from:
-                return await super().open_interest(symbol, period, start, end)
-            reason = f"binance serves open interest of the last {days} days only"
-            absence = port.Absence(start, min(kept_from, end), reason)
-            kept = await super().open_interest(symbol, period, min(kept_from, end), end)
-        return replace(kept, requests=counted.requests, absences=(absence,))
+        series_read = super().open_interest
+
+        async def read(start: datetime, end: datetime) -> port.Fetched:
+            return await series_read(symbol, period, start, end)
+
+        now = from_milliseconds(self._client.milliseconds())
+        return await self._open_interest_history.read(start, end, now, read)
 
     async def _read_funding(self, symbol: str, window: tuple[int, int]) -> tuple[Pages, int]:
         market = self._market(symbol)

@@ -7,7 +7,8 @@ from typing import Any
 import polars as pl
 
 from pipelines.clock import from_milliseconds
-from pipelines.exchanges import capabilities, port, series
+from pipelines.exchanges import capabilities, port
+from pipelines.exchanges.kept import without_the_dropped
 from pipelines.exchanges.paging import NumberedPage, Pages
 from pipelines.exchanges.parse import DAY_MS, Shape, parse_rows
 from pipelines.exchanges.present import NOW, Look
@@ -71,7 +72,7 @@ class Bitget(WireAdapter):
         read = await super().funding_rates(symbol, max(start, reached), end)
         kept = None if start >= reached else now - reached
         words = "bitget keeps no older funding, or has no pages left for it"
-        return series.without_the_dropped(read, "settled_at", (start, end), now, kept, words)
+        return without_the_dropped(read, "settled_at", (start, end), now, kept, words)
 
     def _details(self, market: Market) -> dict[str, Any]:
         ends_ms = int(market["info"].get("offTime") or -1)

@@ -7,7 +7,8 @@ from typing import Any
 import polars as pl
 
 from pipelines.clock import from_milliseconds
-from pipelines.exchanges import capabilities, port, series
+from pipelines.exchanges import capabilities, port
+from pipelines.exchanges.kept import without_the_dropped
 from pipelines.exchanges.markets import coins_per_step
 from pipelines.exchanges.parse import HOUR_MS, Shape, duration_ms
 from pipelines.exchanges.present import NOW, Look
@@ -51,7 +52,7 @@ class Okx(WireAdapter):
         read = await super().funding_rates(symbol, start, end)
         now, kept = from_milliseconds(self._client.milliseconds()), timedelta(days=_FUNDING_DAYS)
         words = "okx keeps funding of the last three months"
-        return series.without_the_dropped(read, "settled_at", (start, end), now, kept, words)
+        return without_the_dropped(read, "settled_at", (start, end), now, kept, words)
 
     async def open_interest(self, symbol: str, period: str, start: datetime, end: datetime) -> port.Fetched:
         """See `port.Adapter`.
@@ -70,7 +71,7 @@ class Okx(WireAdapter):
         )
         words = f"okx keeps the newest {_OPEN_INTEREST_ROWS:,} rows of a period"
         kept = _OPEN_INTEREST_ROWS * length
-        return series.without_the_dropped(observed, "observed_at", (start, end), now, kept, words)
+        return without_the_dropped(observed, "observed_at", (start, end), now, kept, words)
 
     def _details(self, market: Market) -> dict[str, Any]:
         ends_ms = int(market["info"].get("expTime") or 0) or None

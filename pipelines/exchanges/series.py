@@ -2,8 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 import polars as pl
@@ -12,9 +11,6 @@ from pipelines.clock import from_milliseconds
 from pipelines.exchanges.paging import Pages
 from pipelines.exchanges.parse import HOUR_MS, MINUTE_MS, RULE_UNREADABLE, TIME
 from pipelines.exchanges.port import Absence, Fetched, Gap, no_rejected_rows
-
-_LONG_AGO = timedelta(days=30)
-_NO_WONDER = timedelta(days=2)  # a series may begin that much later than asked for without anything being absent
 
 
 def to_the_hour(frame: pl.DataFrame) -> pl.DataFrame:
@@ -78,30 +74,6 @@ def absent(columns: dict[str, pl.DataType], start: datetime, end: datetime, reas
     """A series that the exchange does not offer at all: no rows and no request, but the reason."""
     frame = pl.DataFrame(schema=columns)
     return Fetched(frame, 0, _digest(frame), absences=(Absence(start, end, reason),))
-
-
-def without_the_dropped(
-    read: Fetched, column: str, window: tuple[datetime, datetime], now: datetime, kept: timedelta | None, words: str
-) -> Fetched:
-    """The series, with what an exchange has dropped of it named as absent.
-
-    For exchanges that refuse nothing: their answer just ends, so how far they reach is seen in what came.
-
-    Args:
-        read: The series.
-        column: Its column of times.
-        window: What was asked for, `start <= time < end`.
-        now: The exchange's present.
-        kept: How far back it says to reach; None: it does not say.
-        words: What it says, for the reason.
-    """
-    start, end = window
-    first = read.frame[column].min()
-    if first is None:
-        first = start if kept is None else min(end, now - kept)
-    if start > now - _LONG_AGO or first - start <= _NO_WONDER:
-        return read
-    return replace(read, absences=(Absence(start, first, f"nothing of it is served before {first}: {words}"),))
 
 
 def candle_values(*, is_traded: bool, usd_per_contract: float | None) -> dict[str, pl.Expr | str | None]:

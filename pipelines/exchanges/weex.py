@@ -4,7 +4,6 @@ Its candle endpoints know no window: they answer with the newest rows, 300 on sp
 have a second endpoint with a window, which costs five times as much for a tenth of the rows; spot has none.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,9 +11,8 @@ from typing import Any
 import polars as pl
 
 from pipelines.clock import from_milliseconds
-from pipelines.exchanges import capabilities, port, series
-from pipelines.exchanges.client import count_requests
-from pipelines.exchanges.errors import ExchangeFailure
+from pipelines.exchanges import capabilities, port
+from pipelines.exchanges.kept import RefusedHistory, read_since
 from pipelines.exchanges.markets import instruments_frame
 from pipelines.exchanges.parse import DAY_MS, HOUR_MS, MINUTE_MS, Shape
 from pipelines.exchanges.present import Look
@@ -33,10 +31,7 @@ _NEWEST = {
 _SPOT_PAGE = 300
 _HISTORY_PAGE, _HISTORY_WINDOW_MS = 100, 90 * DAY_MS  # a longer window is refused with -1170
 _FUNDING_WINDOW_MS = 7 * DAY_MS  # the same
-_MARGIN = timedelta(hours=1)  # the limit of 365 days moves on while a run is asking
 _CRYPTO = "PERPETUAL"  # the other contracts are on shares, metals and currencies, some with a coin's name
-
-Read = Callable[[datetime, datetime], Awaitable[port.Fetched]]
 
 
 class Weex(WireAdapter):
@@ -48,7 +43,9 @@ class Weex(WireAdapter):
 
     def __init__(self, client: Any, caller: Caller) -> None:
         super().__init__(client, caller)
-        self._keeps_old_funding = True  # until it refuses; a server that replays history may have it all
+        days = capabilities.WEEX.funding_history_days or 0
+        reason = f"weex serves funding of the last {days} days only"
+        self._funding_history = RefusedHistory(days, reason, port.FUNDING_COLUMNS)
 
     async def candles(
         self, symbol: str, market_type: str, price_type: str, timeframe: str, start: datetime, end: datetime
@@ -65,7 +62,7 @@ class Weex(WireAdapter):
         step = timedelta(milliseconds=step_ms)
         kept_from = from_milliseconds(self._client.milliseconds() // step_ms * step_ms) - (_SPOT_PAGE - 1) * step
         reason = f"weex serves the newest {_SPOT_PAGE} spot candles only"
-        got = await _read_since(kept_from, start, end, reason, port.SPOT_CANDLE_COLUMNS, read)
+        got = await read_since(kept_from, start, end, reason, port.SPOT_CANDLE_COLUMNS, read)
         wanted_from = max(start, kept_from)
         if got.frame.is_empty() or got.frame["opened_at"][0] < wanted_from + step:
             return got
@@ -80,19 +77,7 @@ class Weex(WireAdapter):
         async def read(start: datetime, end: datetime) -> port.Fetched:
             return await series_read(symbol, start, end)
 
-        with count_requests() as counted:
-            if self._keeps_old_funding:
-                try:
-                    return await read(start, end)
-                except ExchangeFailure as failure:
-                    if failure.kind != "history_refused":
-                        raise
-                    self._keeps_old_funding = False
-            days = self.capabilities.funding_history_days
-            kept_from = from_milliseconds(self._client.milliseconds()) - timedelta(days=days or 0) + _MARGIN
-            reason = f"weex serves funding of the last {days} days only"
-            got = await _read_since(kept_from, start, end, reason, port.FUNDING_COLUMNS, read)
-        return replace(got, requests=counted.requests)
+        return await self._funding_history.read(start, end, from_milliseconds(self._client.milliseconds()), read)
 
     async def _list_markets(self) -> pl.DataFrame:
         listed = (await self._client.load_markets()).values()
@@ -173,14 +158,3 @@ class Weex(WireAdapter):
     def _open_interest_values(self, market: Market) -> dict[str, pl.Expr | str | None]:
         # Coins, by the decimals that it is published with; the vendor's documentation calls them contracts.
         return {"open_interest_contracts": None, "open_interest_base": pl.col("amount"), "open_interest_usd": None}
-
-
-async def _read_since(
-    kept_from: datetime, start: datetime, end: datetime, reason: str, columns: dict[str, pl.DataType], read: Read
-) -> port.Fetched:
-    """What `read` gives of the window, as far as the exchange keeps it; the older part as an absence."""
-    if start >= kept_from:
-        return await read(start, end)
-    if end <= kept_from:
-        return series.absent(columns, start, end, reason)
-    return replace(await read(kept_from, end), absences=(port.Absence(start, kept_from, reason),))
