@@ -68,13 +68,14 @@
   arg_min_null({{ value }}, {{ by }})
 {%- endmacro %}
 
-{#- A number as a decimal with `scale` digits. Sums of decimals do not depend on the order of the rows, sums of doubles
-    do in their last bits; a sum of doubles in a stated order takes twenty times as long. -#}
-{% macro exact(expression, scale=12) -%}
-  {{ adapter.dispatch('exact', 'rotation')(expression, scale) }}
+{#- A sum that every run gives to the last bit: of whole numbers of 1e-`scale`, because a parallel sum of doubles changes
+    its last digits with the order of the rows. A sum of doubles in a stated order takes twenty times as long, and a
+    decimal(38) takes a microsecond to become a double. `over` is a window. -#}
+{% macro exact_sum(expression, scale=12, over=none) -%}
+  {{ adapter.dispatch('exact_sum', 'rotation')(expression, scale, over) }}
 {%- endmacro %}
-{% macro duckdb__exact(expression, scale) -%}
-  try_cast({{ expression }} as decimal(38, {{ scale }}))
+{% macro duckdb__exact_sum(expression, scale, over) -%}
+  (cast(sum(try_cast(({{ expression }}) * 1e{{ scale }} as hugeint)) {{- ' over ' ~ over if over }} as double) / 1e{{ scale }})
 {%- endmacro %}
 
 {% macro collected(expression, order) -%}

@@ -1,8 +1,3 @@
-{#- A sum that every run gives to the last bit. -#}
-{% macro exact_sum(expression, scale=12) -%}
-  cast(sum({{ exact(expression, scale) }}) as double)
-{%- endmacro %}
-
 {#- Statistics over a window of days. The rows of an entity must be its consecutive days without a gap. A window
     with fewer known days than the policy asks for gives null. -#}
 
@@ -17,7 +12,7 @@
   {%- endset -%}
   {%- set known = 'count(' ~ x ~ ') over ' ~ window -%}
   {%- if aggregate == 'exact_avg' -%}
-    {%- set statistic = 'cast(sum(' ~ exact(x) ~ ') over ' ~ window ~ ' as double) / ' ~ known -%}
+    {%- set statistic = exact_sum(x, over=window) ~ ' / ' ~ known -%}
   {%- elif aggregate == 'median' -%}
     {%- set statistic = median(x) ~ ' over ' ~ window -%}
   {%- else -%}

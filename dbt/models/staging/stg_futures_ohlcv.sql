@@ -1,3 +1,4 @@
+{%- set known %}
 select
   exchange,
   symbol,
@@ -6,7 +7,10 @@ select
   opened_at,
   close,
   coalesce(volume_quote, volume_base * close) as volume_usd,
-  ingested_at
+  ingested_at,
+  cast(opened_at as date) as date
 from {{ source('raw', 'futures_ohlcv') }}
 where {{ is_known_in_time('cast(opened_at as date)') }}
-qualify {{ is_newest_revision(['exchange', 'symbol', 'price_type', 'timeframe', 'opened_at']) }}
+{% endset -%}
+
+{{ newest_revisions(known, ['exchange', 'symbol', 'price_type', 'timeframe'], 'opened_at') }}
