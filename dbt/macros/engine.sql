@@ -53,7 +53,7 @@
   median({{ expression }})
 {%- endmacro %}
 
-{#- The value on the row where `by` is largest or smallest, null values included. -#}
+{#- The value on the row where `by` is largest, null values included. -#}
 {% macro value_at_max(value, by) -%}
   {{ adapter.dispatch('value_at_max', 'rotation')(value, by) }}
 {%- endmacro %}
@@ -61,21 +61,20 @@
   arg_max_null({{ value }}, {{ by }})
 {%- endmacro %}
 
-{% macro value_at_min(value, by) -%}
-  {{ adapter.dispatch('value_at_min', 'rotation')(value, by) }}
+{#- Several columns of the row where `by` is smallest, null values included, under their own names. -#}
+{% macro columns_at_min(columns, by) -%}
+  {{ adapter.dispatch('columns_at_min', 'rotation')(columns, by) }}
 {%- endmacro %}
-{% macro duckdb__value_at_min(value, by) -%}
-  arg_min_null({{ value }}, {{ by }})
+{% macro duckdb__columns_at_min(columns, by) -%}
+  unnest(arg_min_null(struct_pack({{ columns | join(', ') }}), {{ by }}))
 {%- endmacro %}
 
-{#- A sum that every run gives to the last bit: of whole numbers of 1e-`scale`, because a parallel sum of doubles changes
-    its last digits with the order of the rows. A sum of doubles in a stated order takes twenty times as long, and a
-    decimal(38) takes a microsecond to become a double. `over` is a window. -#}
-{% macro exact_sum(expression, scale=12, over=none) -%}
-  {{ adapter.dispatch('exact_sum', 'rotation')(expression, scale, over) }}
+{#- A number as a whole number of 1e-`scale`, null where it is too large. -#}
+{% macro whole(expression, scale) -%}
+  {{ adapter.dispatch('whole', 'rotation')(expression, scale) }}
 {%- endmacro %}
-{% macro duckdb__exact_sum(expression, scale, over) -%}
-  (cast(sum(try_cast(({{ expression }}) * 1e{{ scale }} as hugeint)) {{- ' over ' ~ over if over }} as double) / 1e{{ scale }})
+{% macro duckdb__whole(expression, scale) -%}
+  try_cast(({{ expression }}) * 1e{{ scale }} as hugeint)
 {%- endmacro %}
 
 {% macro collected(expression, order) -%}

@@ -23,12 +23,14 @@
   row_number() over (partition by {{ key | join(', ') }} order by ingested_at desc) = 1
 {%- endmacro %}
 
-{#- The newest revision of each of millions of rows. `known` is a query of all that this build may know, with the `date`
-    of each row's `time`. A key can stand twice only on a day of its series whose rows came in at different times, and
-    only the rows of such days are grouped by key: to group all takes more time and memory than the rest of a build.
+{#- The newest revision of each of millions of rows. A key can stand twice only on a day of its series whose rows came in
+    at different times, and only the rows of such days are grouped by key: to group all takes more time and memory than
+    the rest of a build.
 
-    `known` is written out wherever it is read, because DuckDB would hold the rows of a `with` clause in memory. -#}
-{% macro newest_revisions(known, series, time) -%}
+    `loaded` is the relation of all rows. `known` is a query of those that this build may know, with the `date` that
+    `date` (an expression) says; it is written out wherever it is read, because DuckDB would hold the rows of a `with`
+    clause in memory. A reader that wants some days only says so of `date`, too, and these alone are looked at. -#}
+{% macro newest_revisions(loaded, known, series, time, date) -%}
 {%- set series = series | join(', ') -%}
 select known.*
 from ({{ known }}) as known
@@ -42,9 +44,9 @@ left join (
   inner join (
     select
       {{ series }},
-      date
-    from ({{ known }}) as known
-    group by {{ series }}, date
+      {{ date }} as date
+    from {{ loaded }}
+    group by {{ series }}, {{ date }}
     having min(ingested_at) < max(ingested_at)
   ) as revised_days using ({{ series }}, date)
   group by {{ series }}, date, {{ time }}

@@ -1,3 +1,5 @@
+{%- set loaded = source('raw', 'funding_rates') %}
+{%- set date = day_ending_at('settled_at') %}
 {%- set known %}
 select
   exchange,
@@ -6,9 +8,9 @@ select
   funding_rate,
   interval_hours,
   ingested_at,
-  {{ day_ending_at('settled_at') }} as date
-from {{ source('raw', 'funding_rates') }}
-where {{ is_known_in_time(day_ending_at('settled_at')) }}
+  {{ date }} as date
+from {{ loaded }}
+where {{ is_known_in_time(date) }}
 {% endset -%}
 
-{{ newest_revisions(known, ['exchange', 'symbol'], 'settled_at') }}
+{{ newest_revisions(loaded, known, ['exchange', 'symbol'], 'settled_at', date) }}

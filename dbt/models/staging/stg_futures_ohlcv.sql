@@ -1,3 +1,5 @@
+{%- set loaded = source('raw', 'futures_ohlcv') %}
+{%- set date = 'cast(opened_at as date)' %}
 {%- set known %}
 select
   exchange,
@@ -8,9 +10,9 @@ select
   close,
   coalesce(volume_quote, volume_base * close) as volume_usd,
   ingested_at,
-  cast(opened_at as date) as date
-from {{ source('raw', 'futures_ohlcv') }}
-where {{ is_known_in_time('cast(opened_at as date)') }}
+  {{ date }} as date
+from {{ loaded }}
+where {{ is_known_in_time(date) }}
 {% endset -%}
 
-{{ newest_revisions(known, ['exchange', 'symbol', 'price_type', 'timeframe'], 'opened_at') }}
+{{ newest_revisions(loaded, known, ['exchange', 'symbol', 'price_type', 'timeframe'], 'opened_at', date) }}

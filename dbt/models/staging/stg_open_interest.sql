@@ -1,3 +1,5 @@
+{%- set loaded = source('raw', 'open_interest') %}
+{%- set date = 'cast(observed_at as date)' %}
 {%- set known %}
 select
   exchange,
@@ -8,11 +10,11 @@ select
   open_interest_usd,
   available_at,
   ingested_at,
-  {{ day_ending_at('observed_at') }} as date
-from {{ source('raw', 'open_interest') }}
+  {{ date }} as date
+from {{ loaded }}
 where
   coalesce(open_interest_contracts, open_interest_base, open_interest_usd) is not null
-  and {{ is_known_in_time('cast(observed_at as date)') }}
+  and {{ is_known_in_time(date) }}
 {% endset -%}
 
-{{ newest_revisions(known, ['exchange', 'symbol'], 'observed_at') }}
+{{ newest_revisions(loaded, known, ['exchange', 'symbol'], 'observed_at', date) }}
