@@ -1,11 +1,11 @@
 """Asking again: how often, how slowly, and when to leave an exchange alone."""
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from itertools import count
 from typing import Any
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential, wait_random
 
 from pipelines.exchanges.errors import ExchangeFailure, Rule, classify
 
@@ -52,6 +52,8 @@ class Caller:
         self.exchange = exchange
         self._policy = policy
         self._sleep = sleep
+        first_wait_s = policy.first_wait_s
+        self._backoff = wait_exponential(first_wait_s, policy.total_wait_s) + wait_random(0, first_wait_s)
         self._retries_left = policy.total_retries
         self._resume_at = 0.0  # on the event loop's clock: the exchange asked everybody to wait until then
         self._blocked: ExchangeFailure | None = None
@@ -67,18 +69,14 @@ class Caller:
         Raises:
             ExchangeFailure: of kind `blocked` when this exchange is to be left alone for the rest of the run.
         """
-        waited_s = 0.0
-        for attempt in count(1):
-            try:
-                return await self._once(name, symbol, function)
-            except ExchangeFailure as failure:
-                wait_s = self._wait_s(failure, attempt)
-                is_last = attempt >= self._policy.attempts or waited_s + wait_s > self._policy.total_wait_s
-                if is_last or not failure.is_retried:
-                    raise
-            self._retries_left -= 1
-            await self._sleep(wait_s)
-            waited_s += wait_s
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(lambda error: isinstance(error, ExchangeFailure) and error.is_retried),
+            wait=self._wait_s,
+            stop=self._is_last,
+            sleep=self._sleep,
+            reraise=True,
+        )
+        return await retrying(self._once, name, symbol, function)
 
     async def _once(self, name: str, symbol: str | None, function: Callable[[], Awaitable[Any]]) -> Any:
         pause_s = self._resume_at - asyncio.get_running_loop().time()
@@ -109,10 +107,15 @@ class Caller:
     def _block(self, failure: ExchangeFailure, rule: Rule, said: str) -> ExchangeFailure:
         return ExchangeFailure(failure.exchange, failure.call, failure.symbol, rule, said, failure.retry_after_s)
 
-    def _wait_s(self, failure: ExchangeFailure, attempt: int) -> float:
-        """Seconds to wait after an attempt: as long as the exchange asks, else 1, 2, 4, 8 ... plus up to one at random."""
-        if failure.retry_after_s is not None:
-            return failure.retry_after_s
-        first_wait_s = self._policy.first_wait_s
-        doubled_s = min(first_wait_s * 2 ** (attempt - 1), self._policy.total_wait_s)
-        return doubled_s + random.uniform(0, first_wait_s)
+    def _is_last(self, state: RetryCallState) -> bool:
+        waited_s = state.idle_for + state.upcoming_sleep
+        if state.attempt_number >= self._policy.attempts or waited_s > self._policy.total_wait_s:
+            return True
+        self._retries_left -= 1
+        return False
+
+    def _wait_s(self, state: RetryCallState) -> float:
+        """Seconds to wait: as long as the exchange asks, else 1, 2, 4, 8 ... plus up to one at random."""
+        error = state.outcome.exception() if state.outcome else None
+        asked_s = error.retry_after_s if isinstance(error, ExchangeFailure) else None
+        return self._backoff(state) if asked_s is None else asked_s
