@@ -53,7 +53,7 @@
   median({{ expression }})
 {%- endmacro %}
 
-{#- The value on the row where `by` is largest or smallest, null values included. -#}
+{#- The value on the row where `by` is largest, null values included. -#}
 {% macro value_at_max(value, by) -%}
   {{ adapter.dispatch('value_at_max', 'rotation')(value, by) }}
 {%- endmacro %}
@@ -61,20 +61,20 @@
   arg_max_null({{ value }}, {{ by }})
 {%- endmacro %}
 
-{% macro value_at_min(value, by) -%}
-  {{ adapter.dispatch('value_at_min', 'rotation')(value, by) }}
+{#- Several columns of the row where `by` is smallest, null values included, under their own names. -#}
+{% macro columns_at_min(columns, by) -%}
+  {{ adapter.dispatch('columns_at_min', 'rotation')(columns, by) }}
 {%- endmacro %}
-{% macro duckdb__value_at_min(value, by) -%}
-  arg_min_null({{ value }}, {{ by }})
+{% macro duckdb__columns_at_min(columns, by) -%}
+  unnest(arg_min_null(struct_pack({{ columns | join(', ') }}), {{ by }}))
 {%- endmacro %}
 
-{#- A number as a decimal with `scale` digits. Sums of decimals do not depend on the order of the rows, sums of doubles
-    do in their last bits; a sum of doubles in a stated order takes twenty times as long. -#}
-{% macro exact(expression, scale=12) -%}
-  {{ adapter.dispatch('exact', 'rotation')(expression, scale) }}
+{#- A number as a whole number of 1e-`scale`, null where it is too large. -#}
+{% macro whole(expression, scale) -%}
+  {{ adapter.dispatch('whole', 'rotation')(expression, scale) }}
 {%- endmacro %}
-{% macro duckdb__exact(expression, scale) -%}
-  try_cast({{ expression }} as decimal(38, {{ scale }}))
+{% macro duckdb__whole(expression, scale) -%}
+  try_cast(({{ expression }}) * 1e{{ scale }} as hugeint)
 {%- endmacro %}
 
 {% macro collected(expression, order) -%}

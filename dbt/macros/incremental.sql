@@ -23,6 +23,38 @@
   row_number() over (partition by {{ key | join(', ') }} order by ingested_at desc) = 1
 {%- endmacro %}
 
+{#- The newest revision of each of millions of rows. A key can stand twice only on a day of its series whose rows came in
+    at different times, and only the rows of such days are grouped by key: to group all takes more time and memory than
+    the rest of a build.
+
+    `loaded` is the relation of all rows. `known` is a query of those that this build may know, with the `date` that
+    `date` (an expression) says; it is written out wherever it is read, because DuckDB would hold the rows of a `with`
+    clause in memory. A reader that wants some days only says so of `date`, too, and these alone are looked at. -#}
+{% macro newest_revisions(loaded, known, series, time, date) -%}
+{%- set series = series | join(', ') -%}
+select known.*
+from ({{ known }}) as known
+left join (
+  select
+    {{ series }},
+    date,
+    {{ time }},
+    max(known.ingested_at) as newest_ingested_at
+  from ({{ known }}) as known
+  inner join (
+    select
+      {{ series }},
+      {{ date }} as date
+    from {{ loaded }}
+    group by {{ series }}, {{ date }}
+    having min(ingested_at) < max(ingested_at)
+  ) as revised_days using ({{ series }}, date)
+  group by {{ series }}, date, {{ time }}
+  having count(*) > 1
+) as revised using ({{ series }}, date, {{ time }})
+where revised.newest_ingested_at is null or known.ingested_at = revised.newest_ingested_at
+{%- endmacro %}
+
 {#- Condition on `stg_arrivals`: rows of the dataset that came in after what the model has read. -#}
 {% macro is_new(dataset) -%}
   dataset = '{{ dataset }}' and ingested_at > (select max(known.loaded_until_at) from {{ this }} as known)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import reduce
+from itertools import chain
 from operator import and_, itemgetter
 from typing import Any
 
@@ -80,7 +81,7 @@ def parse_rows(rows: Any, shape: Shape) -> Parsed:
     if not isinstance(rows, list):
         raise UnreadableReply("the reply holds no list of rows")
     if not rows:
-        return Parsed(_frame([], [], shape))
+        return Parsed(_no_rows(shape))
     frame = _read(rows, shape)
     if frame is not None:
         return Parsed(frame)
@@ -88,7 +89,7 @@ def parse_rows(rows: Any, shape: Shape) -> Parsed:
     for row in rows:
         target = sound if _read([row], shape) is not None else rejected
         target.append(row)
-    read = _read(sound, shape) if sound else _frame([], [], shape)
+    read = _read(sound, shape) if sound else _no_rows(shape)
     assert read is not None  # every row of it has been read on its own just before
     return Parsed(read, [json.dumps(row, default=str) for row in rejected])
 
@@ -99,7 +100,7 @@ def _read(rows: list[Any], shape: Shape) -> pl.DataFrame | None:
     try:
         columns = _cells(rows, required, shape)
         times = _integers(columns[0])
-        values = [_floats(column) for column in columns[1:]]
+        values = _floats(columns[1:])
     except (*_NOT_A_ROW, pl.exceptions.PolarsError):
         return None
     known = values[: len(shape.required)]
@@ -125,11 +126,13 @@ def _cell(row: Any, place: int | str) -> Any:
     return row[place] if len(row) > place else None
 
 
-def _frame(times: Any, values: Sequence[Any], shape: Shape) -> pl.DataFrame:
+def _frame(times: pl.Series, values: list[pl.Series], shape: Shape) -> pl.DataFrame:
     names = [*shape.required, *shape.optional]
-    columns = values or [[] for _ in names]
-    series = {name: pl.Series(name, column, dtype=pl.Float64) for name, column in zip(names, columns, strict=True)}
-    return pl.DataFrame({TIME: pl.Series(TIME, times, dtype=pl.Int64), **series})
+    return pl.DataFrame([times.alias(TIME), *(column.alias(name) for name, column in zip(names, values, strict=True))])
+
+
+def _no_rows(shape: Shape) -> pl.DataFrame:
+    return pl.DataFrame(schema={TIME: pl.Int64, **dict.fromkeys([*shape.required, *shape.optional], pl.Float64)})
 
 
 def _integers(values: Sequence[Any]) -> pl.Series:
@@ -147,14 +150,15 @@ def _integers(values: Sequence[Any]) -> pl.Series:
     return series
 
 
-def _floats(values: Sequence[Any]) -> pl.Series:
-    # An all-text column takes a third of the time of a mixed one (0.08 against 0.2 microseconds a value).
-    if type(values[0]) is str:
-        try:
-            return pl.Series(values, dtype=pl.String).cast(pl.Float64, strict=False)
-        except TypeError:
-            pass
-    return pl.Series(values, dtype=pl.Float64, strict=False)
+def _floats(columns: Sequence[Sequence[Any]]) -> list[pl.Series]:
+    # Text takes a third of the time of mixed values (0.08 against 0.2 microseconds), and all columns at once half the
+    # time of one after the other.
+    try:
+        text = pl.Series(list(chain.from_iterable(columns)), dtype=pl.String)
+    except TypeError:
+        return [pl.Series(column, dtype=pl.Float64, strict=False) for column in columns]
+    numbers, height = text.cast(pl.Float64, strict=False), len(columns[0]) if columns else 0
+    return [numbers.slice(place * height, height) for place in range(len(columns))]
 
 
 def _finite(column: pl.Series) -> pl.Series:

@@ -7,6 +7,7 @@ warehouse's table without its lineage (when it became known, from where), which 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Protocol
 
 import polars as pl
@@ -54,8 +55,9 @@ FUNDING_NOW_COLUMNS = {
 REJECTED_COLUMNS = {"row_number": pl.Int64(), "row_json": pl.String(), "rule": pl.String()}
 
 
+@cache
 def no_rejected_rows() -> pl.DataFrame:
-    """An empty frame of rows that could not be read: row_number, row_json, rule."""
+    """The empty frame of rows that could not be read: row_number, row_json, rule."""
     return pl.DataFrame(schema=REJECTED_COLUMNS)
 
 

@@ -1,5 +1,6 @@
--- What one would write by hand: raw rows to asset days and sector series, without layers, tests or nightly increments.
--- Exchanges that are not believed, renames, carried open interest and daily candles do not occur in these rows.
+-- What one would write by hand: raw rows to the same marts, without layers, tests or nightly increments. What does not
+-- occur in these rows is left out where it costs nothing to know that (renames, dated contracts, a second timeframe);
+-- what only the rows can tell is looked for (exchanges that are not believed, open interest that is missing a day).
 create temp table candles as
 with newest as (
     select exchange, symbol, timeframe, opened_at, close, coalesce(volume_quote, volume_base * close) as volume_usd
@@ -13,7 +14,9 @@ with newest as (
     qualify row_number() over (partition by exchange, symbol, timeframe, opened_at order by ingested_at desc) = 1
 )
 select
-    exchange, symbol, cast(opened_at as date) as date, max_by(close, opened_at) as close, sum(volume_usd) as volume_usd
+    exchange, symbol, cast(opened_at as date) as date, max(opened_at) + interval 1 hour as closed_at,
+    case when hour(max(opened_at)) = 23 then max_by(close, opened_at) end as close,
+    case when count(volume_usd) >= 16 then sum(volume_usd) end as volume_usd
 from newest
 group by all;
 
@@ -45,7 +48,8 @@ timed as (
 )
 select
     exchange, symbol, cast(settled_at - interval 1 microsecond as date) as date,
-    case when sum(hours) >= 16 then 1e4 * 8 * sum(case when hours is not null then funding_rate end) / sum(hours) end as f8
+    case when sum(hours) >= 16 then 1e4 * 8 * sum(case when hours is not null then funding_rate end) / sum(hours) end as f8,
+    max(settled_at) as settled_at
 from timed
 group by all;
 
@@ -57,18 +61,54 @@ with newest as (
     where available_at <= cast(observed_at as date) + interval 1455 minute
     qualify row_number() over (partition by exchange, symbol, observed_at order by ingested_at desc) = 1
 )
-select exchange, symbol, date, min_by(coins, abs(epoch_us(observed_at) - epoch_us(date + interval 1 day))) as coins
+select
+    exchange, symbol, date, min_by(coins, abs(epoch_us(observed_at) - epoch_us(date + interval 1 day))) as coins,
+    max(observed_at) as observed_at
 from newest
 group by all;
 
-create temp table perpetuals as
+create temp table reported as
 select
-    *, lag(coins) over i as coins_before, lag(close) over i as close_before, split_part(symbol, '/', 1) as asset
+    *, split_part(symbol, '/', 1) as asset,
+    coalesce(coins, case when lag(date) over i = date - 1 then lag(coins) over i end) as held
 from (select * from candles where symbol like '%:%') as c
 full join funding using (exchange, symbol, date)
 full join oi using (exchange, symbol, date)
 full join basis using (exchange, symbol, date)
-where date >= date '2021-01-01' and date < (select max(cast(opened_at as date)) from raw.futures_ohlcv)
+where date < (select max(cast(opened_at as date)) from raw.futures_ohlcv)
+window i as (partition by exchange, symbol order by date);
+
+create temp table doubted as
+with prices as (
+    select
+        date, asset, exchange, median(close) as price, sum(held) as coins,
+        greatest(max(closed_at), max(settled_at), max(observed_at)) as newest_at
+    from reported
+    group by all
+),
+compared as (
+    select
+        *, count(price) over d as priced, median(price) over d as middle, sum(coins) over d as all_coins,
+        lag(coins) over e as coins_before
+    from prices
+    window d as (partition by date, asset), e as (partition by asset, exchange order by date)
+),
+judged as (select *, sum(coins_before) over (partition by date, asset) as all_coins_before from compared)
+select date, asset, exchange
+from judged
+where (priced >= 3 and abs(price / middle - 1) > 0.02)
+    or newest_at < date + interval 1455 minute - interval 26 hour
+    or (
+        abs(coins / coins_before - 1) > 0.6
+        and abs((all_coins - coins) / (all_coins_before - coins_before) - 1) < 0.1
+    );
+
+create temp table perpetuals as
+select *, lag(coins) over i as coins_before, lag(close) over i as close_before
+from (
+    select * replace (held as coins) from reported
+    where (date, asset, exchange) not in (select (date, asset, exchange) from doubted)
+)
 window i as (partition by exchange, symbol order by date);
 
 create temp table assets as
@@ -76,7 +116,8 @@ with days as (
     select
         date, asset, sum(f8 * coins * close) / sum(coins * close) as f8, median(close) as price, sum(volume_usd) as volume,
         sum(coins * close) as oi, median(basis) as basis, sum(coins * close_before) as step_now,
-        sum(coins_before * close_before) as step_before, sum(coins * close) as usd_now
+        sum(coins_before * close_before) as step_before, sum(coins * close) as usd_now,
+        least(max(closed_at), max(settled_at), max(observed_at)) as newest_at
     from perpetuals
     group by all
 )
@@ -127,6 +168,9 @@ create temp table sectors as
 with today as (
     select
         date, sector, sum(w * f8) / sum(case when f8 is not null then w end) as f8, sum(l.median_oi * f8) as fm,
+        min(newest_at) as newest_at,
+        sum(case when f8 is not null and oi is not null and price is not null and volume is not null then l.median_oi
+            else 0 end) / sum(l.median_oi) as covered,
         sum(case when f8 is not null then l.median_oi end) as m, sum(oi) as oi,
         sum(case when few_recent is null and few_prior is null then recent end)
             / sum(case when few_recent is null and few_prior is null then prior end) as vr
@@ -142,7 +186,7 @@ steps as (
     group by all
 )
 select
-    date, sector, round(f8, 9) as f8, oi, round(vr, 9) as vr,
+    date, sector, round(f8, 9) as f8, oi, round(vr, 9) as vr, newest_at, covered,
     (sum(fm) over (partition by date) - fm) / (sum(m) over (partition by date) - m) as rest,
     product(coalesce(i, 1)) over s as i, product(coalesce(j, 1)) over s as j,
     product(coalesce(f, 1)) over s as f, product(coalesce(steps.s, 1)) over s as spot
@@ -211,3 +255,27 @@ from v
 window s as (partition by sector order by date),
     b as (partition by sector order by date rows between 90 preceding and 1 preceding),
     c as (partition by sector order by date rows between 90 preceding and current row);
+
+create table sector_spreads_daily as
+with spreads as (
+    select b.date, b.sector, x.sector as reference_sector, ln(x.f / b.f) as spread_futures_log, ln(x.spot / b.spot) as spot
+    from sectors as b join sectors as x on x.date = b.date and x.sector <> b.sector
+),
+changes as (
+    select *, spread_futures_log - lag(spread_futures_log, 14) over
+        (partition by sector, reference_sector order by date) as change
+    from spreads
+)
+select
+    date, sector, reference_sector, spread_futures_log, spot, spread_futures_log - spot as basis, change,
+    case when count(change) over b >= 60
+        then round((change - avg(change) over b) / greatest(stddev_pop(change) over b, 0.005), 9) end as spread_z_90d
+from changes
+window b as (partition by sector, reference_sector order by date rows between 90 preceding and 1 preceding);
+
+create table data_health_daily as
+select
+    date, sector, coalesce(round(covered, 9), 0) as coverage_frac, newest_at,
+    newest_at >= date + interval 1455 minute - interval 26 hour as is_fresh
+from (select distinct date from assets) as d cross join (select distinct sector from asset_sectors) as s
+left join sectors using (date, sector);

@@ -46,7 +46,10 @@ def _ours(url: str, first_day: date, rate_limit: str, last_day: date = LAST_DAY)
     """Rows received and seconds of a first fill, without imports."""
     with tempfile.TemporaryDirectory() as folder:
         settings = load_settings(
-            warehouse_dir=Path(folder), exchange_url=url, ingest={"rate_limit": rate_limit}, exchanges=EXCHANGES
+            warehouse_dir=Path(folder),
+            exchange_url=url,
+            exchanges=EXCHANGES,
+            ingest={"rate_limit": rate_limit, "mark_and_index": EXCHANGES},
         )
         started = time.perf_counter()
         with IngestSession(

@@ -17,7 +17,7 @@ with perpetuals as (
     case when lag(date) over by_day = {{ plus_days('date', -1) }} then lag(price_usd) over by_day end as previous_price,
     case
       when count(volume_usd) over recent >= {{ needed(var('windows_vol_recent')) }}
-        then cast(sum({{ exact('volume_usd') }}) over recent as double) / count(volume_usd) over recent
+        then {{ exact_sum('volume_usd', over='recent') }} / count(volume_usd) over recent
     end as recent_volume_usd
   from {{ from_day(ref('int_instrument_daily'), since, days_before) }}
   where market_type = 'perpetual'

@@ -16,7 +16,8 @@ with marks as (
   where
     price_type = 'mark'
     and {{ is_recent('opened_at', since) }}
-    and {{ is_touched('marks', 'cast(opened_at as date)', since) }}
+    and {{ is_recent('date', since) }}
+    and {{ is_touched('marks', 'date', since) }}
 ),
 
 indexes as (
@@ -27,7 +28,10 @@ indexes as (
     opened_at,
     nullif(close, 0) as close
   from {{ ref('stg_futures_ohlcv') }}
-  where price_type = 'index' and {{ is_recent('opened_at', since) }}
+  where
+    price_type = 'index'
+    and {{ is_recent('opened_at', since) }}
+    and {{ is_recent('date', since) }}
 ),
 
 per_timeframe as (

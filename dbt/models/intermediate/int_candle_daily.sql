@@ -14,7 +14,10 @@ with candles as (
     close,
     volume_usd
   from {{ ref('stg_spot_ohlcv') }}
-  where {{ is_recent('opened_at', since) }} and {{ is_touched('candles', 'cast(opened_at as date)', since) }}
+  where
+    {{ is_recent('opened_at', since) }}
+    and {{ is_recent('date', since) }}
+    and {{ is_touched('candles', 'date', since) }}
   union all
   select
     exchange,
@@ -27,7 +30,8 @@ with candles as (
   where
     price_type = 'last'
     and {{ is_recent('opened_at', since) }}
-    and {{ is_touched('candles', 'cast(opened_at as date)', since) }}
+    and {{ is_recent('date', since) }}
+    and {{ is_touched('candles', 'date', since) }}
 ),
 
 per_timeframe as (

@@ -18,7 +18,7 @@ with settlements as (
     ) }} / 3600000000 as hours_since_previous
   from {{ ref('stg_funding_rates') }}
   -- A gap over a day says nothing, so one day of history before the first touched day is enough.
-  where {{ is_recent('settled_at', since, -1) }}
+  where {{ is_recent('settled_at', since, -1) }} and {{ is_recent('date', since, -1) }}
 ),
 
 timed as (

@@ -23,7 +23,7 @@ with observed as (
     open_interest_base,
     open_interest_usd
   from {{ ref('stg_open_interest') }}
-  where {{ is_recent('observed_at', since, -1) }}
+  where {{ is_recent('observed_at', since, -1) }} and {{ is_recent('date', since, -1) }}
 ),
 
 distanced as (
@@ -48,10 +48,9 @@ select
   exchange,
   symbol,
   date,
-  {{ value_at_min('open_interest_contracts', 'rank') }} as open_interest_contracts,
-  {{ value_at_min('open_interest_base', 'rank') }} as open_interest_base,
-  {{ value_at_min('open_interest_usd', 'rank') }} as open_interest_usd,
-  {{ value_at_min('observed_at', 'rank') }} as observed_at,
+  {{ columns_at_min(
+    ['open_interest_contracts', 'open_interest_base', 'open_interest_usd', 'observed_at'], 'rank'
+  ) }},
   max(observed_at) as last_observed_at,
   {{ made_from() }}
 from ranked

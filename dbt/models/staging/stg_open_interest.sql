@@ -1,3 +1,6 @@
+{%- set loaded = source('raw', 'open_interest') %}
+{%- set date = 'cast(observed_at as date)' %}
+{%- set known %}
 select
   exchange,
   symbol,
@@ -6,9 +9,12 @@ select
   open_interest_base,
   open_interest_usd,
   available_at,
-  ingested_at
-from {{ source('raw', 'open_interest') }}
+  ingested_at,
+  {{ date }} as date
+from {{ loaded }}
 where
   coalesce(open_interest_contracts, open_interest_base, open_interest_usd) is not null
-  and {{ is_known_in_time('cast(observed_at as date)') }}
-qualify {{ is_newest_revision(['exchange', 'symbol', 'observed_at']) }}
+  and {{ is_known_in_time(date) }}
+{% endset -%}
+
+{{ newest_revisions(loaded, known, ['exchange', 'symbol'], 'observed_at', date) }}

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from pipelines.local_exchange.market import Candles, Listing, OpenInterest, Settlements
-from pipelines.local_exchange.resample import FIELDS, divides, no_candles, resample, take
+from pipelines.local_exchange.resample import FIELDS, divides, no_candles, resample
 from pipelines.local_exchange.simulation.calendar import ORIGIN, ORIGIN_MS
 from pipelines.local_exchange.simulation.catalogue import EXCHANGES, Instrument, instruments
 from pipelines.local_exchange.simulation.forming import with_forming_hour
@@ -18,8 +18,9 @@ from pipelines.local_exchange.timeframes import HOUR_MS, NAMES
 _PRICES = {"spot": ("last",), "perp": ("last", "mark", "index"), "dated": ("last", "mark", "index")}
 _SETTLEMENT = ("settled_ms", "funding_rate")
 _OPEN_INTEREST = ("stamped_ms", "base", "usd")
-_BLOCK_MS = BLOCK_HOURS * HOUR_MS
-_CACHED_BLOCKS = 2048  # of candles: 86 KB each
+_BLOCK_MS = BLOCK_HOURS * HOUR_MS  # whole days
+_HOURLY_BLOCKS = 1024  # 86 KB each
+_COARSER_BLOCKS = 16384  # 5 KB each as days: five years of every series
 
 
 class SimulatedMarket:
@@ -51,10 +52,10 @@ class SimulatedMarket:
         self.now_ms, self._start_ms = now_ms, start_ms
         build = SeriesBuilder(LatentMarket(seed, block_of((now_ms - ORIGIN_MS) // HOUR_MS + 1)))
         self._instruments = {name: instruments(name, now_ms) for name in EXCHANGES}
-        self._candles_of = lru_cache(_CACHED_BLOCKS)(build.candles)
-        self._settlements_of = lru_cache(_CACHED_BLOCKS)(build.settlements)
-        self._open_interest_of = lru_cache(_CACHED_BLOCKS)(build.open_interest)
-        self._coarser = lru_cache(256)(self._make_coarser)
+        self._candles_of = lru_cache(_HOURLY_BLOCKS)(build.candles)
+        self._settlements_of = lru_cache(2 * _HOURLY_BLOCKS)(build.settlements)
+        self._open_interest_of = lru_cache(2 * _HOURLY_BLOCKS)(build.open_interest)
+        self._coarser_block = lru_cache(_COARSER_BLOCKS)(self._make_coarser_block)
 
     def listings(self, exchange: str) -> list[Listing]:
         """Everything the exchange has listed so far, also what is delisted, renamed or delivered since.
@@ -80,14 +81,18 @@ class SimulatedMarket:
             return self._hourly(item, price, start_ms, end_ms)
         if not divides("1h", timeframe):
             return no_candles()
-        series = self._coarser(item, price, timeframe)
-        return take(series, slice(*np.searchsorted(series.open_ms, [start_ms, end_ms + 1])))
+        if timeframe == "1d" or divides(timeframe, "1d"):
+            blocks = self._blocks(item, start_ms, end_ms)
+            made = [self._coarser_block(item, price, timeframe, block) for block in blocks]
+        else:  # weeks and months do not fit into blocks
+            made = [self._resampled(item, price, timeframe, self._start_ms, self.now_ms)]
+        return Candles(*_joined(made, FIELDS, start_ms, end_ms))
 
     def settlements(self, exchange: str, symbol: str, start_ms: int, end_ms: int) -> Settlements:
         """Funding settlements with `start_ms <= settled <= end_ms`; none for anything but perpetuals."""
         item = self._find(exchange, symbol)
         is_perp = item is not None and item.kind == "perp"
-        blocks = self._blocks(item, start_ms, end_ms) if is_perp else []
+        blocks = self._blocks(item, start_ms - HOUR_MS, end_ms) if is_perp else []
         made = [self._settlements_of(item, block) for block in blocks]
         return Settlements(*_joined(made, _SETTLEMENT, *self._shown_stamps(start_ms, end_ms)))
 
@@ -95,7 +100,7 @@ class SimulatedMarket:
         """Open interest on the full hours in `start_ms <= stamp <= end_ms`; none for spot."""
         item = self._find(exchange, symbol)
         is_contract = item is not None and item.kind != "spot"
-        blocks = self._blocks(item, start_ms, end_ms) if is_contract else []
+        blocks = self._blocks(item, start_ms - HOUR_MS, end_ms) if is_contract else []
         made = [self._open_interest_of(item, block) for block in blocks]
         return OpenInterest(*_joined(made, _OPEN_INTEREST, *self._shown_stamps(start_ms, end_ms)))
 
@@ -119,11 +124,10 @@ class SimulatedMarket:
         )
 
     def _blocks(self, item: Instrument, start_ms: int, end_ms: int) -> range:
-        """Blocks with what happens from `start_ms` to `end_ms`, as far as it is shown."""
+        """Blocks of the hours that open from `start_ms` to `end_ms`, as far as they are shown."""
         first = (max(start_ms, self._start_ms, item.first_ms) - ORIGIN_MS) // _BLOCK_MS
         last = (min(end_ms, self.now_ms, item.last_ms or self.now_ms) - ORIGIN_MS) // _BLOCK_MS
-        # What is stamped at the first instant of a block belongs to the hour before.
-        return range(max(first - 1, 0), last + 1)
+        return range(first, last + 1)
 
     def _shown_stamps(self, start_ms: int, end_ms: int) -> tuple[int, int]:
         """The part of a window in which ends of hours are shown."""
@@ -139,8 +143,12 @@ class SimulatedMarket:
             return with_forming_hour(hours, (self.now_ms - hours.open_ms[-1]) / HOUR_MS, item)
         return hours
 
-    def _make_coarser(self, item: Instrument, price: str, timeframe: str) -> Candles:
-        hours = self._hourly(item, price, self._start_ms, self.now_ms)
+    def _make_coarser_block(self, item: Instrument, price: str, timeframe: str, block: int) -> Candles:
+        first_ms = ORIGIN_MS + block * _BLOCK_MS
+        return self._resampled(item, price, timeframe, first_ms, first_ms + _BLOCK_MS - 1)
+
+    def _resampled(self, item: Instrument, price: str, timeframe: str, start_ms: int, end_ms: int) -> Candles:
+        hours = self._hourly(item, price, start_ms, end_ms)
         # The forming hour goes in like a closed one, so that the forming candle reaches to the present.
         end_of_hour_ms = -(-self.now_ms // HOUR_MS) * HOUR_MS
         return resample(hours, "1h", timeframe, end_of_hour_ms)
