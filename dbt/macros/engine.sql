@@ -84,6 +84,14 @@
   list({{ expression }} order by {{ order }})
 {%- endmacro %}
 
+{#- The texts of a group in order, with a separator between. -#}
+{% macro joined_text(expression, separator) -%}
+  {{ adapter.dispatch('joined_text', 'rotation')(expression, separator) }}
+{%- endmacro %}
+{% macro duckdb__joined_text(expression, separator) -%}
+  string_agg({{ expression }}, {{ separator }} order by {{ expression }})
+{%- endmacro %}
+
 {#- One row per day from `first` to `last`, both included. -#}
 {% macro each_day(first, last) -%}
   {{ adapter.dispatch('each_day', 'rotation')(first, last) }}

@@ -33,7 +33,7 @@ PUBLIC_COLUMNS = {
         front_basis_annualised far_basis_annualised slope_annualised forward_annualised shape is_front_rich""",
     "sector_membership": "asset valid_from sector valid_to reason",
     "sector_weights": "sector strategic_weight_exact strategic_weight_frac",
-    "data_health_daily": "date sector coverage_frac newest_row_at is_fresh is_complete reason",
+    "data_health_daily": "date sector coverage_frac newest_row_at is_fresh is_complete reason exchanges_left_out",
 }
 KEYS = {
     "asset_futures_daily": ["date", "asset"],

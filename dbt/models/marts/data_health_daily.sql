@@ -28,26 +28,32 @@ judged as (
 )
 
 select
-  date,
-  sector,
-  {{ rounded('coverage_frac') }} as coverage_frac,
+  judged.date,
+  judged.sector,
+  {{ rounded('judged.coverage_frac') }} as coverage_frac,
   case
-    when last_closed_at is not null and last_settled_at is not null and last_observed_at is not null
-      then least(last_closed_at, last_settled_at, last_observed_at)
+    when
+      judged.last_closed_at is not null
+      and judged.last_settled_at is not null
+      and judged.last_observed_at is not null
+      then least(judged.last_closed_at, judged.last_settled_at, judged.last_observed_at)
   end as newest_row_at,
-  leader_count = 0 or (stale_kind is null and not is_mostly_dropped) as is_fresh,
-  is_complete,
+  judged.leader_count = 0 or (judged.stale_kind is null and not judged.is_mostly_dropped) as is_fresh,
+  judged.is_complete,
   case
-    when leader_count = 0
+    when judged.leader_count = 0
       then 'no leaders: no asset is old enough with open interest on enough days'
-    when stale_kind is not null
-      then 'stale: no ' || stale_kind || ' of any leader in the last {{ var("health_fresh_hours") }} hours'
-    when is_mostly_dropped
-      then 'stale: ' || dropped_text || ' of the open interest comes from exchanges that are not believed'
-    when not is_complete
-      then 'incomplete: leaders with all data hold only ' || covered_text || ' of the open interest'
-    when coverage_frac < 1
-      then 'partial: leaders with all data hold ' || covered_text || ' of the open interest'
+    when judged.stale_kind is not null
+      then 'stale: no ' || judged.stale_kind || ' of any leader in the last {{ var("health_fresh_hours") }} hours'
+    when judged.is_mostly_dropped
+      then 'stale: ' || judged.dropped_text || ' of the open interest comes from exchanges that are not believed'
+    when not judged.is_complete
+      then 'incomplete: leaders with all data hold only ' || judged.covered_text || ' of the open interest'
+    when judged.coverage_frac < 1
+      then 'partial: leaders with all data hold ' || judged.covered_text || ' of the open interest'
     else 'complete'
-  end as reason
+  end as reason,
+  left_out.exchanges_left_out
 from judged
+left join {{ ref('int_exchanges_left_out') }} as left_out
+  on judged.date = left_out.date and judged.sector = left_out.sector
