@@ -138,7 +138,7 @@ def health(rows: Sequence[Row]) -> RenderableType:
             "unknown" if newest is None else f"{newest:%Y-%m-%d %H:%M}",
             _yes_no(row["is_fresh"]),
             _yes_no(row["is_complete"]),
-            Text(safe(str(row["reason"] or ""))),
+            Text(safe("; left out: ".join([str(row["reason"] or ""), *(row["exchanges_left_out"] or [])]))),
         )
     return table
 

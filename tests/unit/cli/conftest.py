@@ -85,7 +85,7 @@ def _fill(con) -> None:
     con.execute(
         "create table marts.data_health_daily as select date '2026-11-20' as date, 'L1' as sector, "
         "0.75::double as coverage_frac, timestamp '2026-11-20 23:00:00' as newest_row_at, true as is_fresh, "
-        "false as is_complete, 'partial: [red]75%' as reason"
+        "false as is_complete, 'partial: [red]75%' as reason, ['mexc: newest row too old (ETH)'] as exchanges_left_out"
     )
     for day in (FIRST_DAY, LAST_DAY):
         _write(con, DECISIONS, [_decision(day)])

@@ -111,3 +111,8 @@ def test_without_a_release_it_says_how_to_make_one(rotation, tmp_path):
     answer = rotation("show", "signals", "--warehouse", tmp_path)
     assert answer.code == 2
     assert "rotation run" in answer.err and "Traceback" not in answer.err
+
+
+def test_health_names_the_exchanges_that_were_left_out(rotation, released):
+    words = " ".join(rotation("show", "health", "--warehouse", released).out.split())
+    assert "left out: mexc: newest" in words
