@@ -9,10 +9,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from pipelines.settings import DEFAULT_EXCHANGES, SUPPORTED_EXCHANGES
 from warehouse.connection import Warehouse
 from warehouse.release import current_release
 
-READING = ["raw__binance", "raw__bybit", "raw_tables"]
+READING = [*sorted(f"raw__{name}" for name in SUPPORTED_EXCHANGES), "raw_tables"]
 DECIDING = ["marts", "portfolio__sector_signals", "portfolio__target_allocations", "portfolio__hedges"]
 PUBLISHING = ["audit", "portfolio__allocation_snapshots", "publish__release"]
 DONE, GATE_SAID_NO, UNREACHABLE = 0, 3, 4
@@ -102,17 +103,17 @@ def test_all_exchanges_out_of_reach_is_told_apart_from_bad_data(
 ):
     day = market_days[1] - timedelta(days=1)
     before = _release(yesterday)
-    out_of_reach(kind, "binance", "bybit")
+    out_of_reach(kind, *DEFAULT_EXCHANGES)
     night = run_nights(small_market, yesterday, day, day)
     assert night.outcome.exit_code == UNREACHABLE
-    assert [night.outcome.message.count(f"{name} instruments: ") for name in ("binance", "bybit")] == [1, 1]
+    assert {night.outcome.message.count(f"{name} instruments: ") for name in DEFAULT_EXCHANGES} == {1}
     assert night.steps == READING
     assert _release(yesterday) == before
     with Warehouse(yesterday).open_build() as connection:
         log = connection.execute(
             "select exchange, status, error from raw.load_batches where run_id = $1", [night.outcome.run_id]
         ).fetchall()
-    assert {(exchange, status) for exchange, status, _ in log} == {("binance", "failed"), ("bybit", "failed")}
+    assert {(exchange, status) for exchange, status, _ in log} == {(name, "failed") for name in DEFAULT_EXCHANGES}
     assert all(error for _, _, error in log)
 
 
