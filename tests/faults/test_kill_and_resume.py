@@ -25,8 +25,23 @@ LINEAGE = {"ingested_at", "batch_id", "quarantined_at"}
 
 
 @pytest.fixture(scope="module")
-def ingest(small_market, market_days) -> Iterator[Callable[..., dict[str, Any]]]:
-    """Ingests the small market into a warehouse, or is killed: `ingest(directory, kill_after, wait_s)`."""
+def market(small_market, tmp_path_factory) -> Path:
+    """The small market, of which three more exchanges have two coins, so that all default exchanges are read."""
+    folder = tmp_path_factory.mktemp("market") / "five"
+    folder.mkdir()
+    for path in small_market.glob("*.parquet"):
+        rows = pl.read_parquet(path)
+        some = rows.filter(pl.col("exchange") == "bybit", pl.col("symbol").str.contains("^(BTC|ETH)/"))
+        if "oi_usd" in some.columns:  # what bingx shows
+            some = some.with_columns(oi_usd=pl.col("oi_base") * 1000)
+        more = [some.with_columns(exchange=pl.lit(name)) for name in ("bingx", "weex", "mexc")]
+        pl.concat([rows, *more]).write_parquet(folder / path.name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ingest(market, market_days) -> Iterator[Callable[..., dict[str, Any]]]:
+    """Ingests the market into a warehouse, or is killed: `ingest(directory, kill_after, wait_s)`."""
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", str(Path(__file__).with_name("ingest_in_a_child.py"))],
         cwd=PROJECT,
@@ -38,7 +53,7 @@ def ingest(small_market, market_days) -> Iterator[Callable[..., dict[str, Any]]]
 
     def ingest(directory: Path, kill_after: int | None = None, wait_s: float = 0.0) -> dict[str, Any]:
         first_day, last_day = (day.isoformat() for day in market_days)
-        order = {"data": str(small_market), "warehouse": str(directory), "first_day": first_day, "last_day": last_day}
+        order = {"data": str(market), "warehouse": str(directory), "first_day": first_day, "last_day": last_day}
         process.stdin.write(json.dumps(order | {"kill_after": kill_after, "wait_s": wait_s}) + "\n")
         process.stdin.flush()
         return json.loads(process.stdout.readline())
@@ -56,6 +71,7 @@ def undisturbed(ingest, tmp_path_factory) -> tuple[int, dict[str, pl.DataFrame]]
     assert done["ended"] == 0
     facts = _facts(directory)
     assert facts["raw.funding_rates"].height > 10_000
+    assert set(facts["raw.spot_ohlcv"]["exchange"]) == {"binance", "bybit", "bingx", "weex", "mexc"}
     return done["reports"], facts
 
 
@@ -77,14 +93,14 @@ def test_an_ingestion_killed_many_times_in_a_row_is_finished_in_the_end(ingest, 
     _assert_same(_facts(tmp_path), facts)
 
 
-def test_a_kill_leaves_neither_the_lock_nor_the_local_exchange_behind(ingest, undisturbed, small_market, tmp_path):
+def test_a_kill_leaves_neither_the_lock_nor_the_local_exchange_behind(ingest, undisturbed, market, tmp_path):
     reports, _ = undisturbed
     ingest(tmp_path, reports // 2)
     warehouse = Warehouse(tmp_path)
     assert warehouse.lock_holder() is None
     with warehouse.open_build() as connection:
         assert connection.execute("select count(*) from raw.load_batches").fetchone()[0] > 0
-    servers = [process for process in psutil.process_iter() if _serves(process, small_market)]
+    servers = [process for process in psutil.process_iter() if _serves(process, market)]
     assert psutil.wait_procs(servers, timeout=10)[1] == []
 
 

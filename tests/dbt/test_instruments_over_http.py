@@ -1,4 +1,4 @@
-"""Hourly candles in the place of daily ones: the same closes and volumes of a day, from the same market over HTTP."""
+"""From an exchange over HTTP to the tables of instruments and days: hourly candles, coin-margined contracts."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from pipelines.raw.plan import Wants, plan_series
 from warehouse.raw import RawWriter
 
 FIRST, NOW = datetime(2024, 6, 20), datetime(2024, 6, 30, 0, 15)
-SYMBOLS = ("BTC/USDT", "BTC/USDT:USDT", "ETH/USD:ETH", "1000PEPE/USDT:USDT")
+SYMBOLS = ("BTC/USDT", "BTC/USDT:USDT", "BTC/USD:BTC", "1000PEPE/USDT:USDT")
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +87,29 @@ def test_funding_and_open_interest_do_not_depend_on_the_candles(daily_and_hourly
             assert other["observed_base"] is None
         else:
             assert other["observed_base"] == pytest.approx(one["observed_base"], rel=1e-9)
+
+
+def test_coin_margined_contracts_are_right_beside_the_usdt_margined_ones_on_the_coin(
+    daily_and_hourly: dict[str, Any],
+) -> None:
+    """Binance's contract is 100 USD and Bybit's is one: taken for coins, either would be thousands of times off."""
+    query = """
+        select exchange, date,
+            max(observed_base) filter (where symbol = 'BTC/USD:BTC') as coins_inverse,
+            max(observed_base) filter (where symbol = 'BTC/USDT:USDT') as coins_linear,
+            max(close_usd) filter (where symbol = 'BTC/USD:BTC') as close_inverse,
+            max(close_usd) filter (where symbol = 'BTC/USDT:USDT') as close_linear,
+            max(volume_usd) filter (where symbol = 'BTC/USD:BTC') as volume_inverse,
+            max(volume_usd) filter (where symbol = 'BTC/USDT:USDT') as volume_linear,
+            max(funding_8h_bps) filter (where symbol = 'BTC/USD:BTC') as funding_inverse,
+            max(funding_8h_bps) filter (where symbol = 'BTC/USDT:USDT') as funding_linear
+        from intermediate.int_instrument_observed where date between '2024-06-21' and '2024-06-29' group by all
+    """
+    days = daily_and_hourly["1d"].query(query)
+    assert {day["exchange"] for day in days} == {"binance", "bybit"} and len(days) == 18
+    for day in days:
+        # The simulated market holds 12% of the open interest in coin-margined contracts, traded as often.
+        assert day["coins_inverse"] / day["coins_linear"] == pytest.approx(0.12, rel=0.25), day
+        assert day["volume_inverse"] / day["volume_linear"] == pytest.approx(0.12, rel=0.25), day
+        assert day["close_inverse"] == pytest.approx(day["close_linear"], rel=5e-3), day
+        assert abs(day["funding_inverse"] - day["funding_linear"]) < 0.5, day
