@@ -6,7 +6,7 @@ The floor of an exchange is the sum of what its requests cost: with the limiter 
 import tempfile
 import time
 from collections import Counter
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,10 @@ def main() -> list[Ratio]:
         _ingest(Path(folder), EVE, "off")
         costs, requests = _recorded()
         seconds, wall = _ingest(Path(folder), LAST_DAY, "on")
+        coins = _coins(Path(folder))
     ratios = [
-        Ratio(f"requests of a night, {name} / budget", requests[name], BUDGET[name], 1.0,
-              f"{requests[name]} requests, floor {costs[name]:.1f} s, {seconds[name]:.1f} s")
+        Ratio(f"requests of a night, 40 coins, {name} / budget", requests[name] * 40 / coins[name], BUDGET[name], 1.0,
+              f"{requests[name]} requests for {coins[name]} coins, floor {costs[name]:.1f} s, {seconds[name]:.1f} s")
         for name in seconds
     ]  # fmt: skip
     slowest = max(costs, key=lambda name: costs[name])
@@ -42,6 +43,18 @@ def main() -> list[Ratio]:
             "a night's ingestion with the limiter on / slowest exchange's floor", wall, costs[slowest], 1.15, slowest
         ),
     ]
+
+
+def _coins(folder: Path) -> dict[str, int]:
+    """Coins with a perpetual margined in USDT that every exchange has given a candle of that night."""
+    with Warehouse(folder).open_build() as connection:
+        return dict(
+            connection.execute(
+                "select exchange, count(distinct symbol) from raw.futures_ohlcv where market_type = 'perpetual' "
+                "and price_type = 'last' and symbol like '%/USDT:USDT' and opened_at = $1 group by all",
+                [datetime.combine(LAST_DAY, datetime.min.time())],
+            ).fetchall()
+        )
 
 
 def _recorded() -> tuple[Counter[str], Counter[str]]:

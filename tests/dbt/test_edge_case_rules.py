@@ -98,6 +98,12 @@ def _jumps(history: RawHistory) -> None:
         history.open_interest("b", "TWICE/USDT:USDT", day + timedelta(days=1), 100)
 
 
+def _wrong_unit(history: RawHistory) -> None:
+    for exchange, coins in (("a", 51e6), ("b", 49e6)):  # of a dollar each, against a million dollars of volume a day
+        history.candle(exchange, "UNIT/USDT:USDT", FIRST, 1.0, volume=1e6)
+        history.open_interest(exchange, "UNIT/USDT:USDT", SECOND, coins)
+
+
 def _silence(history: RawHistory) -> None:
     for day in DAYS[:2]:
         history.complete_day("a", "LATE/USDT:USDT", day, 100, 10)
@@ -108,7 +114,7 @@ def _silence(history: RawHistory) -> None:
 def assets(dbt_build: Callable[[str], Any]) -> Callable[[str, date], dict[str, Any]]:
     """`assets(asset, day)` gives a row of the asset mart; nobody sent anything for the last two days."""
     history, build = RawHistory(), dbt_build("edge_cases")
-    for tell in (_funding_intervals, _weighting, _units, _unlisted, _carrying, _prices, _jumps, _silence):
+    for tell in (_funding_intervals, _weighting, _units, _unlisted, _carrying, _prices, _jumps, _wrong_unit, _silence):
         tell(history)
     build.load(history)
     variables = {"as_of_date": str(DAYS[-1]), "data_stale_exchange_hours": 20}
@@ -209,6 +215,10 @@ def test_two_exchanges_that_disagree_are_both_kept(assets: Any) -> None:
 )
 def test_jump_of_open_interest_on_one_exchange_is_not_believed(assets: Any, asset: str, coins: list[float]) -> None:
     assert [assets(asset, day)["open_interest_base"] for day in DAYS[: len(coins)]] == coins
+
+
+def test_open_interest_of_more_than_fifty_days_of_volume_is_not_believed(assets: Any) -> None:
+    assert assets("UNIT", FIRST)["open_interest_base"] == 49e6
 
 
 def test_exchange_without_a_recent_row_is_left_out(assets: Any) -> None:

@@ -10,6 +10,14 @@ with dropped as (
   from {{ ref('int_instrument_observed') }}
   where market_type = 'perpetual' and (is_price_departed or is_outdated)
   union all
+  select distinct
+    date,
+    asset,
+    exchange,
+    'open interest of more than 50 days of volume, its unit is doubted' as reason
+  from {{ ref('int_instrument_observed') }}
+  where is_unit_doubted
+  union all
   select
     date,
     asset,

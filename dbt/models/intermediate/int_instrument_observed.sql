@@ -203,6 +203,14 @@ counted as (
       )
     end as coins
   from priced
+),
+
+-- Contracts taken for coins, or the like, would outweigh all other exchanges: nobody holds what takes months to trade.
+doubted as (
+  select
+    *,
+    coalesce(market_type = 'perpetual' and coins * price_usd > 50 * volume_usd, false) as is_unit_doubted
+  from counted
 )
 
 -- Zero is no reading: nobody holds a listed perpetual only for an instant, and a step from zero has no ratio.
@@ -221,9 +229,10 @@ select
   volume_usd,
   funding_8h_bps,
   mark_index_basis_frac,
-  case when coins > 0 then coins end as observed_base,
+  is_unit_doubted,
+  case when coins > 0 and not is_unit_doubted then coins end as observed_base,
   last_closed_at,
   last_settled_at,
   last_observed_at,
   {{ made_from() }}
-from counted
+from doubted
