@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import tempfile
 from datetime import date
 from pathlib import Path
 
@@ -22,15 +23,25 @@ def manifest_path() -> Path:
         RuntimeError: dbt cannot read the project; the message ends with dbt's own words.
     """
     if not MANIFEST.exists() or MANIFEST.stat().st_mtime < _newest_source():
+        _parse()
+    return MANIFEST
+
+
+def _parse() -> None:
+    MANIFEST.parent.mkdir(parents=True, exist_ok=True)
+    # Several processes may find it missing at once: each makes its own, and none ever reads half of one.
+    with tempfile.TemporaryDirectory(dir=MANIFEST.parent, prefix="parse-") as folder:
         parsed = subprocess.run(
-            [dbt_executable(), "parse", *_directories(), "--quiet"],
+            [dbt_executable(), "parse", *_directories(), "--quiet", "--target-path", folder],
             capture_output=True,
             text=True,
         )
         if parsed.returncode:
             raise RuntimeError(f"dbt cannot read its project:\n{(parsed.stdout + parsed.stderr).strip()[-2000:]}")
-        MANIFEST.touch()
-    return MANIFEST
+        for name in ("partial_parse.msgpack", MANIFEST.name):
+            made = Path(folder) / name
+            made.touch()
+            made.replace(MANIFEST.parent / name)
 
 
 def dbt_executable() -> str:
