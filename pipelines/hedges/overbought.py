@@ -11,16 +11,8 @@ from typing import Any
 
 from pipelines.hedges.explain import explain
 from pipelines.hedges.positions import HedgeBook, Position
-from pipelines.hedges.sizing import (
-    ZERO,
-    Budget,
-    HedgeError,
-    Use,
-    exact,
-    inverse_contracts,
-    linear_quantity,
-    to_cent,
-)
+from pipelines.hedges.sizing import Budget, HedgeError, Use, inverse_contracts, linear_quantity
+from pipelines.money import ZERO, exact, to_cent
 from pipelines.policy import Policy
 
 OVERBOUGHT = "OVERBOUGHT"

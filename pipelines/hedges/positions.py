@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Self
 
-from pipelines.hedges.sizing import exact
+from pipelines.money import exact
 
 
 @dataclass(frozen=True)

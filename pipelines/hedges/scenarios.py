@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from pipelines.hedges.sizing import exact, to_cent
+from pipelines.money import exact, to_cent
 from pipelines.policy import Policy
 
 FUNDING_PATHS = ("persist", "linear", "flip")

@@ -5,24 +5,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
+from pipelines.money import ZERO, exact, to_cent
 from pipelines.policy import Policy
-
-ZERO = Fraction(0)
-CENT = Fraction(1, 100)
 
 
 class HedgeError(ValueError):
     """Inputs of a hedge cannot be used; the message says which and what to do."""
-
-
-def exact(value: float) -> Fraction:
-    """The decimal number that the float is written as: 0.001 is one thousandth."""
-    return Fraction(str(value))
-
-
-def to_cent(amount: Fraction) -> Fraction:
-    """USD rounded to the cent, halves up."""
-    return math.floor(amount / CENT + Fraction(1, 2)) * CENT
 
 
 def asset_exposure_usd(

@@ -6,10 +6,10 @@ from pipelines.hedges.sizing import (
     Budget,
     Use,
     asset_exposure_usd,
-    exact,
     inverse_contracts,
     linear_quantity,
 )
+from pipelines.money import exact
 from pipelines.policy import Policy, parse_policy
 
 BUDGET = Budget(F(20_000), F(100_000), Policy())
