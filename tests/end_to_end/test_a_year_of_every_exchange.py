@@ -13,6 +13,7 @@ from pipelines.local_exchange.simulation import SimulatedMarket
 from pipelines.policy import load_policy
 from pipelines.raw.session import IngestSession, history_days
 from pipelines.settings import load_settings
+from tests.benchmarks.request_budget import BUDGET
 from warehouse.connection import Warehouse
 
 SEED, LAST_DAY = 7, date(2026, 11, 20)
@@ -20,8 +21,6 @@ NOW = decision_instant(LAST_DAY)
 EXCHANGES = load_settings().exchanges
 YEAR = 365
 DAY_MS = 86_400_000
-# Most requests of one night for forty coins at daily candles.
-BUDGET = {"binance": 215, "bybit": 175, "bingx": 170, "weex": 210, "mexc": 170}
 TIMES = {"spot_ohlcv": "opened_at", "futures_ohlcv": "opened_at", "funding_rates": "settled_at"}
 TIMES |= {"open_interest": "observed_at"}
 
