@@ -3,7 +3,7 @@
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -142,7 +142,7 @@ def decide_range(
             book = book.drifted(day, {name: one.spot_return_1d_frac for name, one in inputs.items()})
         else:
             book = replace(book, as_of=day)
-        decision = _decide(day, days, strategic, policy, book, day in depegged) if day >= first else None
+        decision = decide_day(day, days, strategic, policy, book, day in depegged) if day >= first else None
         if decision is not None:
             book = decision.book
             yield decision
@@ -156,9 +156,10 @@ def is_decision_day(day: dt.date, policy: Policy) -> bool:
     return (day + ONE_DAY).weekday() == WEEKDAYS.index(policy.decide.weekday)
 
 
-def _decide(
+def decide_day(
     day: dt.date, days: Days, strategic: Mapping[str, Fraction], policy: Policy, book: Book, is_depegged: bool
 ) -> Decision | None:
+    """The decision about one day on a book of that day; None before the first decision. See `decide_range`."""
     inputs = {name: days.get(day, {}).get(name, ABSENT) for name in sorted(strategic)}
     if not is_decision_day(day, policy):
         return _still(inputs, book, "no_trade", "NOT_A_DECISION_DAY") if book.has_started else None
@@ -191,6 +192,42 @@ def _decide(
         if plan.targets[name] < standing.weight:
             cuts[name] = Cut(day, standing.action)
     return Decision(day, "decided", None, rows, book, _after(book, rows, cuts=cuts))
+
+
+def with_sales(decision: Decision, sales_cents: Mapping[str, int]) -> Decision:
+    """The decision with spot sold beside it: what an ended liquidity short stood for until now.
+
+    A sale is bounded by what the sector would hold, brings its cash, and counts as a REDUCE cut: the cooldown keeps
+    the same sector from being cut twice for one signal.
+    """
+    if not sales_cents or decision.status != "decided":
+        return decision
+    total = decision.held.sleeve_cents
+    sold = {row.sector: min(row.target_cents, sales_cents.get(row.sector, 0)) for row in decision.rows}
+    rows = tuple(
+        _with_target(row, row.target_cents + (sum(sold.values()) if row.sector == CASH else -sold[row.sector]), total)
+        for row in decision.rows
+    )
+    cut = {name: Cut(decision.as_of, "REDUCE") for name, cents in sold.items() if cents}
+    after = _after(decision.book, rows, cuts={**decision.book.cuts, **cut})
+    return replace(decision, rows=rows, book=after)
+
+
+def _with_target(row: TargetRow, target_cents: int, total_cents: int) -> TargetRow:
+    if target_cents == row.target_cents:
+        return row
+    return replace(row, target_cents=target_cents, target_weight=Fraction(target_cents, total_cents))
+
+
+def with_codes(decision: Decision, codes: Mapping[str, Iterable[str]]) -> Decision:
+    """The decision with further reason codes on some of its rows."""
+    rows = tuple(
+        replace(row, reason_codes=ordered_codes([*row.reason_codes, *codes[row.sector]]))
+        if row.sector in codes
+        else row
+        for row in decision.rows
+    )
+    return replace(decision, rows=rows)
 
 
 def _is_quiet(name: str, day: dt.date, days: Days, book: Book, policy: Policy) -> bool:

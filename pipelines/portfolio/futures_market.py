@@ -1,0 +1,276 @@
+"""The futures side of the market, day by day: contracts, their prices and settlements, betas, sectors."""
+
+import json
+import math
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from pipelines.clock import decision_instant
+from pipelines.hedges.market import Beta, HedgeMarket, SectorView
+from pipelines.money import exact
+from pipelines.policy import Policy
+from warehouse.connection import Connection
+from warehouse.portfolio import read
+
+_METRICS = """
+select date, asset, funding_3d_bps, funding_pctl_90d, open_interest_z_90d, open_interest_usd_z_90d, perp_close_usd
+from marts.asset_futures_daily
+where date between $first_day and $last_day
+"""
+
+# The linear perpetual of each asset on one exchange, and every contract that is held.
+_CONTRACTS = """
+select date, exchange, symbol, asset, coalesce(close_usd, price_usd) as close_usd
+from intermediate.int_instrument_daily
+where date between $first_day and $last_day
+    and market_type = 'perpetual'
+    and ((exchange = $exchange and symbol like '%:USDT') or (exchange || ' ' || symbol) in (select unnest($held)))
+order by date, exchange, symbol
+"""
+
+_SETTLEMENTS = """
+select exchange, symbol, settled_at, available_at, funding_rate, mark_price
+from raw.funding_rates
+where settled_at > $since and (exchange || ' ' || symbol) in (select unnest($names))
+qualify row_number() over (partition by exchange, symbol, settled_at order by ingested_at desc) = 1
+order by settled_at
+"""
+
+_TERMS = """
+select exchange, symbol, lot_step, min_notional_usd, is_linear, contract_size
+from raw.instruments
+where market_type = 'perpetual'
+qualify row_number() over (partition by exchange, symbol order by ingested_at desc) = 1
+"""
+
+_RETURNS = """
+select date, asset, spot_close_usd
+from marts.asset_futures_daily
+where date between $since and $last_day and spot_close_usd is not null
+"""
+
+_SECTORS = """
+select funding.date, funding.sector, funding.funding_3d_bps, funding.funding_pctl_90d, funding.leaders,
+    funding.leader_weights, interest.volume_ratio_7d_28d, interest.momentum_14d_frac, signals.spread_z,
+    leaders_usd.open_interest_usd
+from marts.sector_funding_daily as funding
+left join marts.sector_open_interest_daily as interest
+    on funding.date = interest.date and funding.sector = interest.sector
+left join portfolio.sector_signals as signals
+    on funding.date = signals.as_of_date and funding.sector = signals.sector
+left join (
+    select date, sector, sum(open_interest_median_usd) as open_interest_usd
+    from intermediate.int_leaders
+    group by all
+) as leaders_usd on funding.date = leaders_usd.date and funding.sector = leaders_usd.sector
+where funding.date between $first_day and $last_day
+"""
+
+
+class Settlement(NamedTuple):
+    """One settled funding rate of a contract; times are naive UTC, `mark_price` null where it is not published."""
+
+    settled_at: datetime
+    available_at: datetime
+    funding_rate: float
+    mark_price: float | None
+
+
+def _settled_at(one: Settlement) -> datetime:
+    return one.settled_at
+
+
+def _available_at(one: Settlement) -> datetime:
+    return one.available_at
+
+
+class FuturesMarket:
+    """Contracts, settlements, betas and sectors on the days of a run.
+
+    Args:
+        connection: The build file, with the marts and signals of the run.
+        first_day: First day that is asked for, or the day after the book where that is earlier.
+        last_day: Last day.
+        held: (exchange, symbol) of contracts that are open already.
+        policy: Gives the exchange that hedges, and the windows.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        first_day: date,
+        last_day: date,
+        held: Iterable[tuple[str, str]],
+        policy: Policy,
+    ) -> None:
+        self._policy = policy
+        days = {"first_day": first_day, "last_day": last_day}
+        names = [f"{exchange} {symbol}" for exchange, symbol in held]
+        self._metrics = {
+            (row["date"], row["asset"]): row for row in read(connection, _METRICS, days).iter_rows(named=True)
+        }
+        self._closes: dict[date, dict[tuple[str, str], float]] = defaultdict(dict)
+        self._contract: dict[date, dict[str, tuple[str, str]]] = defaultdict(dict)
+        self._names: dict[str, tuple[str, str]] = {}
+        self._assets: dict[tuple[str, str], str] = {}
+        rows = read(connection, _CONTRACTS, days | {"exchange": policy.hedge.exchange, "held": names})
+        for day, exchange, symbol, asset, close in rows.iter_rows():
+            self._assets[exchange, symbol] = asset
+            if close is not None:
+                self._closes[day][exchange, symbol] = close
+            if exchange == policy.hedge.exchange and symbol.endswith(":USDT"):
+                self._contract[day][asset] = exchange, symbol
+                self._names[asset] = exchange, symbol
+        known = [" ".join(name) for name in self._names.values()] if self._is_every_asset_traded else []
+        wanted = {*names, *known, *(" ".join(self.contract(asset, last_day)) for asset in policy.hedge.assets)}
+        since = datetime.combine(first_day, datetime.min.time()) - timedelta(days=7)
+        self._settlements: dict[tuple[str, str], list[Settlement]] = defaultdict(list)
+        rows = read(connection, _SETTLEMENTS, {"since": since, "names": sorted(wanted)})
+        for exchange, symbol, *settled in rows.iter_rows():
+            self._settlements[exchange, symbol].append(Settlement(*settled))
+        self._terms = {(row["exchange"], row["symbol"]): row for row in read(connection, _TERMS).iter_rows(named=True)}
+        self._sectors = {
+            (row["date"], row["sector"]): row for row in read(connection, _SECTORS, days).iter_rows(named=True)
+        }
+        since_return = first_day - timedelta(days=policy.hedge.beta_days + 1)
+        closes = read(connection, _RETURNS, {"since": since_return, "last_day": last_day})
+        self._returns = _Returns(closes, since_return, last_day)
+
+    @property
+    def _is_every_asset_traded(self) -> bool:
+        """Whether any leader may get a leg of its own."""
+        expression = self._policy.expression
+        is_shorted = expression.reduce != "sell_spot" or any(
+            one.reduce not in (None, "sell_spot") for one in expression.sectors.values()
+        )
+        return is_shorted or self._policy.tactical.enabled
+
+    def contract(self, asset: str, day: date) -> tuple[str, str]:
+        """Exchange and symbol of the contract that is traded for an asset."""
+        default = self._policy.hedge.exchange, f"{asset}/USDT:USDT"
+        return self._contract.get(day, {}).get(asset) or self._names.get(asset, default)
+
+    def closes(self, day: date) -> dict[tuple[str, str], Fraction]:
+        """Exchange and symbol to the contract's close, USD per coin."""
+        return {name: exact(close) for name, close in self._closes.get(day, {}).items()}
+
+    def settlements(self, name: tuple[str, str], day: date) -> list[Settlement]:
+        """The settlements of one day, after its first midnight and up to its last."""
+        begins = datetime.combine(day, datetime.min.time())
+        settled = self._settlements.get(name, [])
+        first = bisect_right(settled, begins, key=_settled_at)
+        return settled[first : bisect_right(settled, begins + timedelta(days=1), key=_settled_at)]
+
+    def market(self, asset: str, name: tuple[str, str], day: date, exposure_usd: Fraction) -> HedgeMarket:
+        """One asset with one contract at the end of a day."""
+        metrics = self._metrics.get((day, asset), {})
+        terms = self._terms.get(name, {})
+        is_inverse = terms.get("is_linear") is False
+        settled = self._settlements.get(name, [])
+        until = bisect_right(settled, decision_instant(day), key=_available_at)
+        last = settled[max(0, until - self._policy.hedge.exit_negative_settlements) : until]
+        return HedgeMarket(
+            asset=asset,
+            exchange=name[0],
+            symbol=name[1],
+            exposure_usd=exposure_usd,
+            funding_3d_bps=metrics.get("funding_3d_bps"),
+            funding_pctl_90d=metrics.get("funding_pctl_90d"),
+            open_interest_z_90d=metrics.get("open_interest_z_90d"),
+            open_interest_usd_z_90d=metrics.get("open_interest_usd_z_90d"),
+            mark_price_usd=self._closes.get(day, {}).get(name, metrics.get("perp_close_usd")),
+            last_settlements=tuple(one.funding_rate for one in last),
+            lot_step_base=None if is_inverse else terms.get("lot_step"),
+            min_notional_usd=terms.get("min_notional_usd"),
+            contract_size_usd=terms.get("contract_size") if is_inverse else None,
+        )
+
+    def contract_size(self, name: tuple[str, str]) -> tuple[float | None, bool]:
+        """Size of one contract, USD of an inverse one and coins of a linear one, and whether it is inverse."""
+        terms = self._terms.get(name, {})
+        return terms.get("contract_size"), terms.get("is_linear") is False
+
+    def asset(self, exchange: str, symbol: str) -> str:
+        """The asset that a contract is on; what its name says where the contract is not known."""
+        return self._assets.get((exchange, symbol), symbol.split("/")[0])
+
+    def sector(self, sector: str, day: date) -> SectorView:
+        """What the marts say of a sector; the caller adds the night's state and targets."""
+        row: Mapping[str, Any] = self._sectors.get((day, sector), {})
+        leaders = dict(zip(row.get("leaders") or (), row.get("leader_weights") or (), strict=True))
+        spread_z = [z for z in json.loads(row.get("spread_z") or "{}").values() if z is not None]
+        view = SectorView(
+            funding_3d_bps=row.get("funding_3d_bps"),
+            funding_pctl_90d=row.get("funding_pctl_90d"),
+            leaders_open_interest_usd=row.get("open_interest_usd"),
+            volume_ratio=row.get("volume_ratio_7d_28d"),
+            momentum_14d_frac=row.get("momentum_14d_frac"),
+            spread_z=max(spread_z, default=None),
+            leaders=leaders,
+        )
+        if not self._policy.tactical.enabled or view.first_leader is None:
+            return view
+        days = self._policy.windows.momentum
+        return replace(view, leader_daily_vol=self._returns.volatility(view.first_leader, day, days))
+
+    def betas(self, assets: Iterable[str], day: date) -> dict[tuple[str, str], Beta]:
+        """(asset, hedge asset) to the regression of their daily spot returns."""
+        days = self._policy.hedge.beta_days
+        return {
+            (asset, hedge): self._returns.beta(asset, hedge, day, days)
+            for asset in assets
+            for hedge in self._policy.hedge.assets
+            if asset != hedge
+        }
+
+
+class _Returns:
+    """Daily returns of all assets, one row per day; unknown where one of the two closes is."""
+
+    def __init__(self, closes: pl.DataFrame, first_day: date, last_day: date) -> None:
+        self._first_day = first_day
+        count = (last_day - first_day).days + 1
+        prices: dict[str, np.ndarray] = {}
+        for day, asset, close in closes.iter_rows():
+            prices.setdefault(asset, np.full(count, np.nan))[(day - first_day).days] = close
+        self._by_asset = {asset: values[1:] / values[:-1] - 1 for asset, values in prices.items()}
+
+    def _window(self, asset: str, day: date, days: int) -> np.ndarray:
+        end = (day - self._first_day).days
+        return self._by_asset[asset][max(0, end - days) : end]
+
+    def beta(self, asset: str, hedge: str, day: date, days: int) -> Beta:
+        """Least squares of one asset's returns on another's over the days up to `day`."""
+        if asset not in self._by_asset or hedge not in self._by_asset:
+            return Beta(None, None, None, 0)
+        y, x = self._window(asset, day, days), self._window(hedge, day, days)
+        known = ~np.isnan(x + y)
+        x, y = x[known], y[known]
+        n = int(known.sum())
+        if n < 3:
+            return Beta(None, None, None, n)
+        x, y = x - x.mean(), y - y.mean()
+        variance, total = float(x @ x), float(y @ y)
+        if variance == 0 or total == 0:
+            return Beta(None, None, None, n)
+        slope = float(x @ y) / variance
+        left = max(total - slope * float(x @ y), 0.0)
+        return Beta(round(slope, 9), round(1 - left / total, 9), round(math.sqrt(left / n), 9), n)
+
+    def volatility(self, asset: str, day: date, days: int) -> float | None:
+        """Standard deviation of the daily returns; None when a third of them is unknown."""
+        if asset not in self._by_asset:
+            return None
+        window = self._window(asset, day, days)
+        known = window[~np.isnan(window)]
+        if len(known) < math.ceil(2 * days / 3):
+            return None
+        return round(float(known.std()), 9)
