@@ -40,7 +40,7 @@ class SpotVenue:
         """Coins per step of quantity, the default where it is unknown."""
         return self.lot_step_base or DEFAULT_LOT_STEP
 
-    @property
+    @cached_property
     def cost_frac(self) -> Fraction:
         """Fee and slippage of one side, the measure by which exchanges are compared."""
         return self.fee_frac + self.slippage_frac
@@ -106,14 +106,11 @@ class AssetStanding:
 
         Only for an asset with a tradable venue.
         """
-        return min(
-            self.tradable_venues,
-            key=lambda venue: (
-                venue.cost_frac,
-                -self.holdings.get(venue.exchange, ZERO),
-                -(venue.volume_usd or ZERO),
-                venue.exchange,
-            ),
+        lowest = self.tradable_venues[0].cost_frac
+        # The venues are in order of name, and of equal ones `max` takes the first.
+        return max(
+            (venue for venue in self.tradable_venues if venue.cost_frac == lowest),
+            key=lambda venue: (self.holdings.get(venue.exchange, ZERO), venue.volume_usd or ZERO),
         )
 
     def price_at(self, venue: SpotVenue) -> Fraction:

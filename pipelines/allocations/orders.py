@@ -50,6 +50,7 @@ class OrderPlan:
         tilt_cash_after_usd: Cash tagged for tilts then.
         tilts: The live tilts from now on. What they hold is what is tagged already: sales that begin a tilt are
             added when they are filled.
+        dropped: In order of asset and side.
         notes: What could not be done, in words.
     """
 
@@ -189,11 +190,13 @@ class _Draft:
         is_too_small = False
         for venue in standing.tradable_venues:
             place = standing.asset, venue.exchange
-            held = self.left_base.get(place, standing.holdings.get(venue.exchange, ZERO))
+            held = self.left_base.get(place) if place in self.left_base else standing.holdings.get(venue.exchange)
+            if not held or not quantity_base:
+                continue
             sold = floor_to_step(min(quantity_base, held), venue.lot_step)
             order = self._order("sell", standing, venue, sold, tilt_id)
             if order is None:
-                is_too_small = is_too_small or min(quantity_base, held) > 0
+                is_too_small = True
                 continue
             self.left_base[place] = held - sold
             quantity_base -= sold
@@ -285,10 +288,10 @@ class _Draft:
             codes[one.asset].add(one.code)
         rows = []
         for asset, one in sorted(self.assets.items(), key=lambda item: (item[1].sector, item[0])):
-            target_usd = to_cent(quantity_base[asset] * (one.price_usd or 0))
-            current_weight, target_weight = (
-                usd / sleeve_usd if sleeve_usd else ZERO for usd in (current_usd[asset], target_usd)
-            )
+            is_same = quantity_base[asset] == one.quantity_base
+            target_usd = current_usd[asset] if is_same else to_cent(quantity_base[asset] * one.price_usd)
+            current_weight = current_usd[asset] / sleeve_usd if sleeve_usd else ZERO
+            target_weight = current_weight if is_same or not sleeve_usd else target_usd / sleeve_usd
             rows.append(
                 AssetTarget(
                     *(asset, one.sector, one.price_usd, one.is_stale_price, one.is_eligible, one.is_sellable),

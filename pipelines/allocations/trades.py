@@ -1,6 +1,5 @@
 """Orders, what they cost, and what becomes of them at the prices of the next open."""
 
-import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -111,7 +110,7 @@ def floor_to_step(quantity_base: Fraction, step_base: Fraction) -> Fraction:
 
 def floor_to_cent(amount_usd: Fraction) -> Fraction:
     """USD rounded down to the cent."""
-    return math.floor(amount_usd / CENT) * CENT
+    return Fraction(100 * amount_usd.numerator // amount_usd.denominator, 100)
 
 
 def fill_orders(

@@ -11,7 +11,7 @@ from pipelines.allocations.orders import AssetStanding, SpotVenue, fill_orders, 
 from pipelines.allocations.tilts import FrontRich, Tilt, TiltBook
 from pipelines.policy import Policy, parse_policy
 
-BOUNDED = settings(max_examples=200, derandomize=True, deadline=None)
+BOUNDED = settings(max_examples=100, derandomize=True, deadline=None)
 DAY = dt.date(2024, 3, 4)
 SECTORS = ("DEFI", "L1", "STORE_OF_VALUE")
 EXCHANGES = ("binance", "okx")

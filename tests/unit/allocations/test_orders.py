@@ -235,3 +235,10 @@ def test_a_frozen_sector_keeps_its_tilts_as_they_are():
     result = plan({}, standing("BTC", 9, 1000), tilts=OVER, frozen_sectors={"L1"})
     assert (result.orders, result.tilts, result.tilt_cash_after_usd) == ((), OVER, 999)
     assert not plan({}, standing("BTC", 9, 1000), rich=RICH, frozen_sectors={"L1"}).orders
+
+
+def test_sector_and_tilt_together_sell_no_more_than_is_on_the_exchange():
+    # A fifth of the 10 coins leaves 8, of which half would be 4; binance has 3, the wallet cannot sell.
+    btc = standing("BTC", price=1000, holdings={"binance": F(3), "wallet": F(7)})
+    result = plan({"L1": -200_000}, btc, rich=RICH, policy=parse_policy({"calendar": {"tilt": "1/2"}}))
+    assert [(one.quantity_base, one.tilt_id) for one in result.orders] == [(2, None), (1, "tilt-BTC-2024-03-04")]
