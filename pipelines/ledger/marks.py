@@ -39,7 +39,7 @@ def mark_to_market(
         if price is None:
             continue
         if holding.last_price_usd is None:
-            first_price(draft, (exchange, asset), price)
+            draft.spot[exchange, asset] = first_price(draft, (exchange, asset), holding, price)
             continue
         value = to_cents(holding.quantity_base * price)
         gain = value - holding.value_cents

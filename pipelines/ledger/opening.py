@@ -151,9 +151,10 @@ def rename(
             _coins_line((exchange, asset), held, None),
             _coins_line((exchange, new_asset), None, arrived),
         ]
-        present = draft.spot.get((exchange, new_asset))
-        draft.spot[exchange, new_asset] = arrived if present is None else _merged(present, arrived)
         draft.book(lines, what, RENAME)
+        key = exchange, new_asset
+        present = draft.spot.get(key)
+        draft.spot[key] = arrived if present is None else _merged(draft, key, present, arrived)
     for name, held in sorted(book.futures.items()):
         if held.asset != old_asset:
             continue
@@ -171,15 +172,13 @@ def rename(
     return draft.finish()
 
 
-def first_price(draft: Draft, key: tuple[str, str], price_usd: Fraction) -> None:
-    """Give coins that were brought in without a price their first one: it is no profit but what they came in with."""
-    held = draft.spot[key]
+def first_price(draft: Draft, key: tuple[str, str], held: Holding, price_usd: Fraction) -> Holding:
+    """Coins that were brought in without a price, with their first one: it is no profit but what they came in with."""
     value = to_cents(held.quantity_base * price_usd)
-    priced = replace(held, cost_cents=held.cost_cents + value, value_cents=value, last_price_usd=price_usd)
-    draft.spot[key] = priced
     exchange, asset = key
     line = Line(f"spot:{exchange}:{asset}", value, "transfer", "spot", asset, exchange, None, price_usd)
     draft.book([line, *_equity([line])], f"the first price of {asset} on {exchange}", OPENING)
+    return Holding(held.quantity_base, value, value, price_usd)
 
 
 def _holdings(statement: OpeningStatement) -> dict[tuple[str, str], Holding]:
@@ -247,10 +246,13 @@ def _equity(lines: Sequence[Line]) -> list[Line]:
     return [Line(EQUITY, cents, "transfer", role) for role, cents in brought.items()]
 
 
-def _merged(one: Holding, other: Holding) -> Holding:
+def _merged(draft: Draft, key: tuple[str, str], one: Holding, other: Holding) -> Holding:
+    price = one.last_price_usd or other.last_price_usd
+    if price is not None:
+        one, other = (h if h.last_price_usd else first_price(draft, key, h, price) for h in (one, other))
     return Holding(
         one.quantity_base + other.quantity_base,
         one.cost_cents + other.cost_cents,
         one.value_cents + other.value_cents,
-        one.last_price_usd if one.last_price_usd is not None else other.last_price_usd,
+        price,
     )

@@ -54,8 +54,7 @@ def fill_spot(book: LedgerBook, fills: Iterable[SpotFill], at: Posting) -> tuple
         key = fill.exchange, fill.asset
         held = draft.spot.get(key)
         if held is not None and held.last_price_usd is None:
-            first_price(draft, key, fill.price_usd)
-            held = draft.spot[key]
+            held = draft.spot[key] = first_price(draft, key, held, fill.price_usd)
         lines = _bought(draft, fill, held) if fill.side == "buy" else _sold(draft, fill, held)
         draft.book([*lines, *_costs(fill)], str(fill), fill.reason)
     return draft.finish()
