@@ -1,5 +1,6 @@
 """The gate before publication: are the marts and the plan complete, consistent and exact?"""
 
+from expectations.ledger import ledger_questions
 from expectations.model import Check, Parameters, Question, text_sql, timestamp_sql
 from warehouse.contracts import FACTS, PORTFOLIO, Table
 
@@ -37,6 +38,7 @@ def release_questions(p: Parameters) -> list[Question]:
         _target_completeness(p),
         _hedge_rows(p),
         _hedges_per_asset(),
+        *ledger_questions(p),
         *(_label(table, p) for table in FACTS),
     ]
 

@@ -209,6 +209,9 @@ DECISIONS = Table(
         "reason": TEXT,
         "turnover_frac": DOUBLE,
         "book_json": TEXT,  # the held book after this decision: the next night starts from it
+        "tilt_cash_usd": DOUBLE,
+        "explanation": TEXT,
+        "portfolio_hash": TEXT,  # digest of the portfolio file; NULL for the paper book that began as cash
     },
     key=("decision_id",),
 )
@@ -305,6 +308,12 @@ HEDGES = Table(
         "reason": TEXT,
         "explanation": TEXT,
         "decision_id": TEXT,
+        "sector": TEXT,  # NULL for a hedge, which protects an asset over all sectors
+        "entry_price_usd": DOUBLE,
+        "beta": DOUBLE,
+        "beta_r2_frac": DOUBLE,
+        "residual_risk_annualised": DOUBLE,
+        "expires_date": DATE,  # NULL for a position that no date ends
     },
     key=("as_of_date", "hedge_id"),
 )
@@ -342,6 +351,128 @@ ALLOCATION_SNAPSHOTS = Table(
         "hedges_json": TEXT,
     },
     key=("as_of_date", "snapshot_id"),
+)
+
+ASSET_TARGETS = Table(
+    "portfolio",
+    "asset_targets",
+    {
+        "as_of_date": DATE,
+        "sector": TEXT,
+        "asset": TEXT,
+        "price_usd": DOUBLE,
+        "is_stale_price": BOOLEAN,
+        "is_buyable": BOOLEAN,
+        "is_sellable": BOOLEAN,
+        "current_quantity_base": DOUBLE,
+        "target_quantity_base": DOUBLE,
+        "current_weight_frac": DOUBLE,
+        "target_weight_frac": DOUBLE,
+        "current_usd": DOUBLE,
+        "target_usd": DOUBLE,
+        "reason_codes": TEXT_LIST,
+        "decision_id": TEXT,
+    },
+    key=("as_of_date", "sector", "asset"),
+)
+
+REBALANCE_TRADES = Table(
+    "portfolio",
+    "rebalance_trades",
+    {
+        "as_of_date": DATE,
+        "trade_id": TEXT,
+        "exchange": TEXT,
+        "symbol": TEXT,
+        "sector": TEXT,
+        "asset": TEXT,
+        "side": TEXT,  # sell, buy
+        "quantity_base": DOUBLE,
+        "price_usd": DOUBLE,
+        "notional_usd": DOUBLE,
+        "fee_usd": DOUBLE,
+        "slippage_usd": DOUBLE,
+        "reason_codes": TEXT_LIST,
+        "decision_id": TEXT,
+    },
+    key=("as_of_date", "trade_id"),
+)
+
+FUTURES_SLEEVE = Table(
+    "portfolio",
+    "futures_sleeve",
+    {
+        "as_of_date": DATE,
+        "decision_id": TEXT,
+        "collateral_usd": DOUBLE,
+        "used_margin_usd": DOUBLE,
+        "used_margin_hedge_usd": DOUBLE,
+        "used_margin_liquidity_usd": DOUBLE,
+        "used_margin_tactical_usd": DOUBLE,
+        "free_margin_usd": DOUBLE,
+        "gross_notional_usd": DOUBLE,
+        "net_notional_usd": DOUBLE,
+        "gross_notional_nav_frac": DOUBLE,
+        "net_beta_usd": DOUBLE,
+        "breadth_frac": DOUBLE,
+        "margin_hhi": DOUBLE,
+        "is_concentrated": BOOLEAN,
+        "concentration_role": TEXT,
+        "share_of_nav_frac": DOUBLE,
+        "proposed_transfer_usd": DOUBLE,  # positive: from spot cash into the futures sleeve
+        "worst_scenario_usd": DOUBLE,
+        "role_correlations": TEXT,
+        "notes": TEXT_LIST,
+        "explanation": TEXT,
+    },
+    key=("as_of_date",),
+)
+
+LEDGER = Table(
+    "portfolio",
+    "ledger",
+    {
+        "entry_id": TEXT,
+        "transaction_id": TEXT,
+        "as_of_date": DATE,  # the night that booked it
+        "decision_id": TEXT,  # NULL for the opening
+        "booked_at": TIMESTAMP,  # world time of the event
+        "book": TEXT,  # spot, futures, cash
+        "account": TEXT,
+        "role": TEXT,  # spot, hedge, liquidity, tactical; NULL for cash that belongs to none
+        "asset": TEXT,
+        "exchange": TEXT,
+        "quantity_base": DOUBLE,
+        "price_usd": DOUBLE,
+        "amount_usd": DOUBLE,
+        "kind": TEXT,  # fill, fee, slippage, funding, transfer, mark
+        "reason": TEXT,
+    },
+    key=("entry_id",),
+)
+
+NAV_DAILY = Table(
+    "portfolio",
+    "nav_daily",
+    {
+        "as_of_date": DATE,
+        "decision_id": TEXT,
+        "nav_usd": DOUBLE,
+        "spot_usd": DOUBLE,
+        "spot_cash_usd": DOUBLE,
+        "tilt_cash_usd": DOUBLE,
+        "futures_equity_usd": DOUBLE,
+        "realised_pnl_usd": DOUBLE,
+        "unrealised_pnl_usd": DOUBLE,
+        "fees_usd": DOUBLE,
+        "slippage_usd": DOUBLE,
+        "funding_usd": DOUBLE,
+        "spot_pnl_usd": DOUBLE,
+        "hedge_pnl_usd": DOUBLE,
+        "liquidity_pnl_usd": DOUBLE,
+        "tactical_pnl_usd": DOUBLE,
+    },
+    key=("as_of_date",),
 )
 
 CHECK_RESULTS = Table(
@@ -431,7 +562,8 @@ PORTFOLIO_BASIS = Table(
 FACTS = (INSTRUMENTS, SPOT_OHLCV, FUTURES_OHLCV, FUNDING_RATES, OPEN_INTEREST)
 RAW = (*FACTS, LOAD_BATCHES, QUARANTINE)
 PORTFOLIO = (
-    DECISIONS, SECTOR_SIGNALS, TARGET_ALLOCATIONS, HEDGES, HEDGE_SCENARIOS, ALLOCATION_SNAPSHOTS,
+    DECISIONS, SECTOR_SIGNALS, TARGET_ALLOCATIONS, ASSET_TARGETS, REBALANCE_TRADES, HEDGES, HEDGE_SCENARIOS,
+    FUTURES_SLEEVE, LEDGER, NAV_DAILY, ALLOCATION_SNAPSHOTS,
 )  # fmt: skip
 QUALITY = (CHECK_RESULTS, RELEASE_LOG, INPUT_DIGESTS, WAREHOUSE_ORIGIN, PORTFOLIO_BASIS)
 TABLES = (*RAW, *PORTFOLIO, *QUALITY)

@@ -134,9 +134,9 @@ def decided() -> Iterator[tuple[Table, pl.DataFrame]]:
         *(
             {
                 "decision_id": f"d{day}", "as_of_date": day, "decided_at": LOADED, "source": "simulated",
-                "spot_sleeve_usd": 80000.0, "status": "decided",
+                "spot_sleeve_usd": 80000.0, "status": "decided", "portfolio_value_usd": value,
             }
-            for day in days
+            for day, value in zip(days, (100000.0, 100498.51), strict=True)
         ),
     )  # fmt: skip
     third = {"target_weight_exact": "1/3", "target_weight_frac": 1 / 3}
@@ -196,9 +196,56 @@ def decided() -> Iterator[tuple[Table, pl.DataFrame]]:
             {"as_of_date": T, "hedge_id": "h", "shock_frac": -0.1, "horizon_days": 7, "funding_path": "persist"},
         ),
     )
+    yield from books(*days)
+    yield contracts.ASSET_TARGETS, rows(contracts.ASSET_TARGETS, {"as_of_date": T, "sector": "L1", "asset": "BTC"})
+    yield contracts.REBALANCE_TRADES, rows(contracts.REBALANCE_TRADES, {"as_of_date": T, "trade_id": "t"})
+    yield contracts.FUTURES_SLEEVE, rows(contracts.FUTURES_SLEEVE, {"as_of_date": T})
     yield (
         contracts.ALLOCATION_SNAPSHOTS,
         rows(contracts.ALLOCATION_SNAPSHOTS, {"as_of_date": T, "snapshot_id": "s", "decision_id": f"d{T}"}),
+    )
+
+
+def books(opened: date, marked: date) -> Iterator[tuple[Table, pl.DataFrame]]:
+    """100,000.00 are brought in; the next day the coins rise by 500.01 and a fee of 1.50 is paid."""
+
+    def entry(entry_id: str, day: date, account: str, amount_usd: float, kind: str) -> dict[str, Any]:
+        opening = kind == "transfer"
+        return {
+            "entry_id": entry_id, "transaction_id": entry_id[0], "as_of_date": day, "booked_at": LOADED,
+            "decision_id": None if opening else f"d{opened}", "reason": "OPENING" if opening else None,
+            "book": "cash", "account": account, "amount_usd": amount_usd, "kind": kind,
+        }  # fmt: skip
+
+    yield (
+        contracts.LEDGER,
+        rows(
+            contracts.LEDGER,
+            entry("a0", opened, "spot:binance:BTC", 20000.0, "transfer"),
+            entry("a1", opened, "cash:spot", 60000.0, "transfer"),
+            entry("a2", opened, "cash:collateral", 20000.0, "transfer"),
+            entry("a3", opened, "equity:opening", -100000.0, "transfer"),
+            entry("b0", marked, "spot:binance:BTC", 500.01, "mark"),
+            entry("b1", marked, "pnl:spot:unrealised", -500.01, "mark"),
+            entry("c0", marked, "cash:spot", -1.5, "fee"),
+            entry("c1", marked, "pnl:spot:fee", 1.5, "fee"),
+        ),
+    )
+    nothing = {name: 0.0 for name, kind in contracts.NAV_DAILY.columns.items() if kind == "DOUBLE"}
+    first = {"nav_usd": 100000.0, "spot_usd": 20000.0, "spot_cash_usd": 60000.0, "futures_equity_usd": 20000.0}
+    second = first | {
+        "nav_usd": 100498.51, "spot_usd": 20500.01, "spot_cash_usd": 59998.5, "unrealised_pnl_usd": 500.01,
+        "fees_usd": 1.5, "spot_pnl_usd": 498.51,
+    }  # fmt: skip
+    yield (
+        contracts.NAV_DAILY,
+        rows(
+            contracts.NAV_DAILY,
+            *(
+                nothing | {"as_of_date": day, "decision_id": f"d{day}"} | values
+                for day, values in ((opened, first), (marked, second))
+            ),
+        ),
     )
 
 
@@ -307,6 +354,7 @@ def test_rows_of_earlier_runs_are_not_judged_again(sound: Path, tmp_path: Path) 
 
 
 TARGETS, HEDGES = "portfolio.target_allocations", "portfolio.hedges"
+LEDGER, NAV = "portfolio.ledger", "portfolio.nav_daily"
 TODAY = f"as_of_date = '{T}'"
 CLOSED = f"update raw.futures_ohlcv set close = close * 1.06, high = close * 1.07 where price_type = 'last'"  # noqa: F541
 BLOCKING: dict[tuple[str, str], str] = {
@@ -355,6 +403,15 @@ BLOCKING: dict[tuple[str, str], str] = {
     (HEDGES, "notional_error_usd"): f"update {HEDGES} set notional_usd = 2000.02 where status = 'hold'",
     (HEDGES, "hedge_excess_usd"): f"update {HEDGES} set exposure_usd = 16000 where status = 'hold'",
     (HEDGES, "live_hedges_per_asset"): f"update {HEDGES} set status = 'open' where status = 'close'",
+    (LEDGER, "cents_off_zero"): f"update {LEDGER} set amount_usd = -1.49 where entry_id = 'c0'",
+    (LEDGER, "entry_names_decision"): f"update {LEDGER} set decision_id = 'another' where entry_id = 'b0'",
+    (LEDGER, "entry_is_complete"): f"update {LEDGER} set amount_usd = null where entry_id = 'c1'",
+    (NAV, "cents_off_ledger"): f"update {NAV} set nav_usd = 100498.52 where {TODAY}",
+    (NAV, "profit_cents_off_ledger"): f"update {NAV} set fees_usd = 1.51 where {TODAY}",
+    (NAV, "cents_off_parts"): f"update {NAV} set tilt_cash_usd = 0.01 where {TODAY}",
+    (NAV, "lowest_balance_usd"): f"update {NAV} set spot_cash_usd = -0.01 where {TODAY}",
+    ("portfolio.decisions", "value_cents_off_ledger"): "update portfolio.decisions "
+    f"set portfolio_value_usd = 100498.50 where {TODAY}",
     **{
         (table.qualified_name, "source_is_label"): f"update {table.qualified_name} set source = 'live' "
         f"where rowid = (select min(rowid) from {table.qualified_name})"

@@ -5,7 +5,18 @@ import polars as pl
 import pytest
 
 from warehouse.connection import Connection
-from warehouse.contracts import FUNDING_RATES, HEDGES, TABLES
+from warehouse.contracts import (
+    ASSET_TARGETS,
+    DECISIONS,
+    FUNDING_RATES,
+    FUTURES_SLEEVE,
+    HEDGES,
+    LEDGER,
+    NAV_DAILY,
+    PORTFOLIO,
+    REBALANCE_TRADES,
+    TABLES,
+)
 from warehouse.errors import SchemaMismatch
 from warehouse.frames import conform, empty_frame, insert
 from warehouse.quality import record_checks
@@ -27,9 +38,26 @@ def test_creating_twice_keeps_the_rows(con: Connection) -> None:
 
 def test_column_of_a_newer_version_is_added_as_unknown(con: Connection) -> None:
     con.execute("insert into portfolio.hedges (as_of_date, hedge_id) values ('2026-01-01', 'h')")
-    newer = replace(HEDGES, columns=HEDGES.columns | {"beta": "DOUBLE"})
+    newer = replace(HEDGES, columns=HEDGES.columns | {"gamma": "DOUBLE"})
     create_tables(con, [newer])
-    assert con.execute("select hedge_id, beta from portfolio.hedges").fetchall() == [("h", None)]
+    assert con.execute("select hedge_id, gamma from portfolio.hedges").fetchall() == [("h", None)]
+
+
+def test_build_file_from_before_the_whole_portfolio_gets_its_columns_and_tables(con: Connection) -> None:
+    added = (
+        (DECISIONS, ("tilt_cash_usd", "explanation", "portfolio_hash")),
+        (HEDGES, ("sector", "entry_price_usd", "beta", "beta_r2_frac", "residual_risk_annualised", "expires_date")),
+    )
+    for table, columns in added:
+        for column in columns:
+            con.execute(f"alter table {table.qualified_name} drop column {column}")
+    for table in (ASSET_TARGETS, REBALANCE_TRADES, FUTURES_SLEEVE, LEDGER, NAV_DAILY):
+        con.execute(f"drop table {table.qualified_name}")
+    con.execute("insert into portfolio.decisions (decision_id) values ('d')")
+    create_tables(con)
+    for table in PORTFOLIO:
+        assert dict(con.execute(COLUMNS, [table.qualified_name]).fetchall()) == table.columns, table.name
+    assert con.execute("select decision_id, portfolio_hash from portfolio.decisions").fetchall() == [("d", None)]
 
 
 def test_column_of_another_type_is_refused_by_name(con: Connection) -> None:
