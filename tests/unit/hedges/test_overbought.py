@@ -6,14 +6,10 @@ from fractions import Fraction as F
 
 import pytest
 
-from pipelines.hedges.overbought import (
-    HedgeMarket,
-    decide_hedges,
-    exit_reason,
-    is_overbought,
-)
-from pipelines.hedges.positions import HedgeBook
-from pipelines.hedges.sizing import HedgeError
+from pipelines.hedges.hedge import exit_reason, is_overbought
+from pipelines.hedges.market import HedgeMarket, SleeveMarket
+from pipelines.hedges.positions import HedgeError, SleeveBook
+from pipelines.hedges.sleeve import decide_sleeve
 from pipelines.policy import Policy, parse_policy
 
 DAY = dt.date(2024, 3, 4)
@@ -29,7 +25,7 @@ def changed(market=BTC, **fields):
 
 def decide(*markets, day=DAY, book=None, policy=POLICY, collateral=2_000_000):
     given = {market.asset: market for market in markets}
-    return decide_hedges(day, book or HedgeBook(), given, policy, collateral, 10_000_000)
+    return decide_sleeve(day, book or SleeveBook(), SleeveMarket(given), policy, collateral, 10_000_000)
 
 
 def opened():
@@ -212,9 +208,9 @@ def test_a_kept_hedge_inside_its_band_still_makes_room_when_the_budget_would_bre
 
 
 def test_an_exit_is_checked_from_the_day_after_entry():
-    position, calm = opened().positions["BTC"], changed(funding_3d_bps=0.0)
-    assert exit_reason(position, calm, DAY, POLICY) is None
-    assert exit_reason(position, calm, DAY + dt.timedelta(1), POLICY) == "FUNDING_NORMAL"
+    calm = changed(funding_3d_bps=0.0)
+    assert exit_reason(DAY, calm, DAY, POLICY) is None
+    assert exit_reason(DAY, calm, DAY + dt.timedelta(1), POLICY) == "FUNDING_NORMAL"
 
 
 def test_an_inverse_contract_is_sold_in_whole_contracts():
@@ -238,22 +234,43 @@ def test_a_price_that_is_not_positive_is_refused():
         decide(changed(mark_price_usd=0.0))
 
 
-def test_the_stored_rows_give_the_same_chain_as_the_book_in_memory():
-    book, rows = HedgeBook(), []
+def test_the_stored_book_gives_the_same_chain_as_the_book_in_memory():
+    book, rows = SleeveBook(), []
     fundings = [3.4, 3.0, 1.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0, 3.5, 1.2]
     for offset, funding in enumerate(fundings):
         day = DAY + dt.timedelta(offset)
         market = changed(funding_3d_bps=funding, mark_price_usd=50_000.0 + 3_000 * offset)
-        stored = HedgeBook.from_rows(rows, day)
+        stored = SleeveBook.from_json(book.to_json())
+        assert stored == book
         plan = decide(market, day=day, book=book)
-        assert decide(market, day=day, book=stored).rows == plan.rows
+        assert decide(market, day=day, book=stored) == plan
         rows += plan.rows
         book = plan.book
     # opened on day 0, closed on day 2, again 7 days later on day 9, closed on day 10
     assert [row["status"] for row in rows if row["status"] in ("open", "close")] == ["open", "close"] * 2
 
 
-def test_deciding_a_day_again_ignores_that_day_and_later_ones():
-    rows = [*decide(BTC).rows]
-    assert HedgeBook.from_rows(rows, DAY) == HedgeBook()
-    assert list(HedgeBook.from_rows(rows, DAY + dt.timedelta(1)).positions) == ["BTC"]
+def test_a_text_that_is_no_book_is_refused_with_what_to_do():
+    with pytest.raises(HedgeError, match="continue from the book of an earlier night"):
+        SleeveBook.from_json('{"positions": {}}')
+
+
+def test_the_orders_are_the_changes_of_the_position():
+    (order,) = decide(BTC).orders
+    assert (order.quantity_change_base, order.status, order.is_inverse) == (F(-1, 25), "open", False)
+    (order,) = decide(changed(funding_3d_bps=0.0), day=DAY + dt.timedelta(1), book=opened()).orders
+    assert (order.quantity_change_base, order.reason) == (F(1, 25), "FUNDING_NORMAL")
+    assert decide(BTC, day=DAY + dt.timedelta(1), book=opened()).orders == ()
+
+
+def test_an_order_that_was_never_filled_is_taken_back():
+    plan = decide(BTC)
+    assert plan.book.reverted(plan.orders[0].hedge_id, SleeveBook()) == SleeveBook()
+    closing = decide(changed(funding_3d_bps=0.0), day=DAY + dt.timedelta(1), book=opened())
+    assert closing.book.reverted(closing.orders[0].hedge_id, opened()) == opened()
+
+
+def test_two_hedges_of_one_asset_are_refused():
+    one = opened().positions[f"hedge-BTC-{DAY}"]
+    with pytest.raises(HedgeError, match="BTC has 2 hedges; state them as one"):
+        SleeveBook({"a": one, "b": dataclasses.replace(one, hedge_id="b")})

@@ -1,27 +1,25 @@
 """Scenario results of a hedge, down to the cent."""
 
+import dataclasses
 import datetime as dt
 from fractions import Fraction as F
 
 import pytest
 
-from pipelines.hedges.scenarios import funding_sum_bps, scenario, scenario_rows
+from pipelines.hedges.scenarios import Exposed, funding_sum_bps, ratio_for_offset, scenario, scenario_rows
 from pipelines.policy import Policy, parse_policy
 
 POLICY = Policy()
-HEDGE = {
-    "as_of_date": dt.date(2024, 3, 4),
-    "hedge_id": "hedge-BTC",
-    "status": "open",
-    "exposure_usd": 20_000.0,
-    "notional_usd": 2_000.0,
-    "margin_usd": 2_000.0,
-    "liquidation_move_frac": 2 / 1.004 - 1,
-}
+DAY = dt.date(2024, 3, 4)
+HEDGE = Exposed("hedge-BTC", -1, 2_000_000, 200_000, F(2_000, 1_004) - 1, 200_000, 1.0)
 
 
 def rows(f0=1.0, **changes):
-    return scenario_rows({**HEDGE, **changes}, f0, POLICY)
+    return scenario_rows(DAY, [dataclasses.replace(HEDGE, funding_3d_bps=f0, **changes)], 2_000_000, POLICY)[0]
+
+
+def plan(*positions, spot_cents=2_000_000):
+    return scenario_rows(DAY, positions, spot_cents, POLICY)[1]
 
 
 def pick(found, shock, days, path):
@@ -103,7 +101,7 @@ def test_a_doubling_liquidates_the_short_and_costs_its_margin():
 
 def test_a_hedge_that_already_lost_can_lose_only_the_rest_of_its_margin():
     # 2,000 of margin, the notional has grown to 3,000: 1,000 left, liquidated at +32.8%
-    found = rows(notional_usd=3_000.0, liquidation_move_frac=2_000 * 2 / 1.004 / 3_000 - 1)
+    found = rows(notional_cents=300_000, equity_cents=100_000, liquidation_move=F(4_000, 3_012) - 1)
     row = pick(found, 0.5, 1, "persist")
     assert (row["is_liquidated"], row["hedge_price_pnl_usd"]) == (True, -1000.0)
     # funding 3,000 x 3 bp x 1.25 = 1.125 -> 1.13; cost 4.20
@@ -111,9 +109,51 @@ def test_a_hedge_that_already_lost_can_lose_only_the_rest_of_its_margin():
     assert row["offset_price_only_frac"] == 0.1
 
 
-def test_a_closed_hedge_has_no_scenarios():
-    assert rows(status="close") == []
-    assert rows(notional_usd=None) == []
+def test_a_position_without_a_price_has_no_scenarios_and_leaves_the_plan_unknown():
+    unpriced = dataclasses.replace(HEDGE, notional_cents=None, liquidation_move=None)
+    assert scenario_rows(DAY, [unpriced], 2_000_000, POLICY)[0] == []
+    row = pick(plan(HEDGE, unpriced), -0.1, 1, "persist")
+    assert (row["spot_pnl_usd"], row["hedge_price_pnl_usd"], row["net_pnl_usd"]) == (-2000.0, None, None)
+
+
+def test_the_plan_is_all_spot_beside_the_sum_of_the_positions():
+    long = Exposed("tactical-SOL", 1, 0, 100_000, F(-1, 2), 50_000, None)
+    row = pick(plan(HEDGE, long, spot_cents=8_000_000), -0.1, 7, "flip")
+    # spot -8,000; short +200, long -100; flip -63 bp: short -2,000 x .0063 x .95 = -11.97, long +5.985 -> 5.99;
+    # cost 2.80 + 1.40
+    assert (row["spot_pnl_usd"], row["hedge_price_pnl_usd"]) == (-8000.0, 100.0)
+    assert (row["funding_pnl_usd"], row["cost_usd"], row["net_pnl_usd"]) == (-5.98, 4.20, -7910.18)
+    assert row["offset_frac"] == pytest.approx(89.82 / 8000)
+    assert pick(plan(HEDGE, long), -0.1, 7, "persist")["net_pnl_usd"] is None  # the long's funding is unknown
+    fallen = pick(plan(HEDGE, long), -0.5, 1, "flip")
+    assert (fallen["is_liquidated"], fallen["hedge_price_pnl_usd"]) == (True, 500.0)  # 1,000 less the margin of 500
+
+
+def test_the_plan_of_a_night_without_positions_is_the_spot_alone():
+    row = pick(plan(), 0.2, 30, "linear")
+    assert (row["net_pnl_usd"], row["offset_frac"], row["hedge_price_pnl_usd"]) == (4000.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+@pytest.mark.parametrize("f0", [3.4123, -0.7, None])
+@pytest.mark.parametrize("notional", [199_999, 1, 123_456_789])
+def test_whole_number_arithmetic_gives_what_the_fractions_give(sign, f0, notional):
+    one = Exposed("x", sign, 1_234_567, notional, None, 0, f0)
+    found, _ = scenario_rows(DAY, [one, dataclasses.replace(HEDGE, funding_3d_bps=0.37)], 0, POLICY)
+    for row in [row for row in found if row["hedge_id"] == "x"]:
+        bps = funding_sum_bps(row["funding_path"], f0, row["horizon_days"], POLICY)
+        shock = F(str(row["shock_frac"]))
+        expected = scenario(F(1_234_567, 100), F(notional, 100), shock, bps, POLICY, sign)
+        assert {key: row[key] for key in expected} == {
+            key: None if value is None else float(value) for key, value in expected.items()
+        }
+
+
+def test_the_ratio_for_a_wanted_offset_grows_with_beta():
+    # spot that moves by 1.6 where the hedge moves by 1: the hedge moves 0.625 per move of the spot, 0.80 / 0.625
+    assert ratio_for_offset(0.8, F(8, 5)) == 1.28
+    assert ratio_for_offset(0.8, F(1)) == 0.8
+    assert ratio_for_offset(0.8, F(0)) is None
 
 
 def test_costs_come_from_the_policy():
