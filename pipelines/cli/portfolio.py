@@ -181,6 +181,8 @@ def _say(path: Path, statement: "Statement", edit: "Edit", exchange: str | None,
     cash = edit.portfolio.cash_usd
     if exchange is not None and cash:
         lines.append(f"cash_usd stays at {float(cash):,.2f}: if that was cash on {exchange}, set it to 0")
+    if edit.portfolio.futures is None:
+        lines.append("futures: not stated, so the futures sleeve is empty; give its collateral_usd in the file")
     held = len(statement.quantities)
     done = "nothing changed" if not edit.changes else "would be changed (--dry-run)" if dry_run else "changed"
     for line in (*lines, f"{path}: {held} holdings read, {done}"):

@@ -102,7 +102,13 @@ async def _read(
         client.load_markets = _nothing  # megabytes of markets, which no balance needs
         client.number = str  # balances as exact text
         total = (await client.fetch_balance({"type": "spot"}))["total"]
-    balances = {coin: str(amount) for coin, amount in sorted(total.items()) if amount is not None}
+    unknown = sorted(coin for coin, amount in total.items() if amount is None)
+    if unknown:
+        raise AccountUnreachable(
+            f"{exchange} does not say how much of {', '.join(unknown)} there is; try again, and if it persists open an "
+            "issue: the exchange changed its format"
+        )
+    balances = {coin: str(amount) for coin, amount in sorted(total.items())}
     return Account(
         {coin: amount for coin, amount in balances.items() if amount.strip("0.")}, None if powers is None else False
     )

@@ -26,8 +26,13 @@ def from_balances(
             is never dust.
 
     Raises:
-        PortfolioError: a balance is a debt, or no amount.
+        PortfolioError: a balance is a debt or no amount, or there is none at all.
     """
+    if not balances:
+        raise PortfolioError(
+            f"{exchange} reports no balance at all, so nothing was changed; if the account is empty, take its holdings "
+            "out of the file by hand"
+        )
     quantities: dict[tuple[str, str], Fraction] = {}
     left_out, notes = [], []
     for name, text in sorted(balances.items()):

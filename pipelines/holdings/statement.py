@@ -117,7 +117,7 @@ def _fields(line: int, given: dict[str, str]) -> tuple[str, str, Fraction]:
         raise PortfolioError(f"line {line}, column exchange: {given['exchange']!r} is none of {known}; correct it")
     if not (asset.isascii() and asset.isalnum() and len(asset) <= 30):
         raise PortfolioError(
-            f"line {line}, column asset: {given['asset']!r} is no coin; write its name, for example BTC"
+            f"line {line}, column asset: {given['asset']!r} is no coin; write for example BTC"
         )
     try:
         return exchange, asset, parse_amount(given["quantity"])
