@@ -6,7 +6,8 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from pipelines.clock import last_decidable_day, utc_now
-from pipelines.policy import Policy, load_policy, refuse_unbuilt
+from pipelines.holdings.effective import load_effective
+from pipelines.policy import Policy, refuse_unbuilt
 from pipelines.settings import Settings, SettingsError
 from warehouse.connection import Warehouse
 from warehouse.errors import WarehouseError
@@ -53,9 +54,10 @@ def run(
     Raises:
         SettingsError: The days cannot be decided.
         PolicyError: The policy file cannot be used.
+        PortfolioError: The portfolio file cannot be used.
         WarehouseError: The warehouse is locked or holds another source's data.
     """
-    policy = load_policy(settings.policy_path)
+    policy = load_effective(settings).policy
     refuse_unbuilt(policy)
     warehouse = Warehouse(settings.warehouse_dir)
     published = current_release(warehouse)
@@ -196,5 +198,6 @@ def _overrides(settings: Settings) -> dict[str, object]:
         "exchanges": list(settings.exchanges),
         "portfolio_value_usd": settings.portfolio_value_usd,
         "policy": str(settings.policy_path) if settings.policy_path else None,
+        "portfolio": str(settings.portfolio_path) if settings.portfolio_path else None,
     }
     return {name: value for name, value in values.items() if value is not None}

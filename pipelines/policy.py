@@ -10,10 +10,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import ValidationError
 
 from pipelines import policy_models as models
+from pipelines.config_files import ConfigError, first_problem, parse_yaml, read_text
 from pipelines.policy_models import ACTIONS, STATES, Action, State, parse_fraction
 
 __all__ = [
@@ -22,7 +22,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-class PolicyError(ValueError):
+class PolicyError(ConfigError):
     """A policy or a set of strategic weights cannot be used; the message names the key and the remedy."""
 
 
@@ -65,21 +65,6 @@ class Policy(models.Section):
         return hashlib.sha256(self.canonical_json().encode()).hexdigest()
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """YAML that refuses a key given twice, where plain YAML silently keeps the last one."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, (str, int)) and key in seen:
-                line = key_node.start_mark.line + 1
-                raise PolicyError(f"{key}: given twice (line {line}); keep one of the two")
-            if isinstance(key, (str, int)):
-                seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
 def load_policy(path: Path | None = None) -> Policy:
     """Read a policy file, or give the defaults when `path` is None.
 
@@ -89,20 +74,8 @@ def load_policy(path: Path | None = None) -> Policy:
     if path is None:
         return Policy()
     try:
-        given = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
-    except OSError as error:
-        raise PolicyError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    except UnicodeDecodeError:
-        raise PolicyError(f"{path}: is not UTF-8 text; save the policy file as UTF-8") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}" if mark else ""
-        raise PolicyError(f"{path}: is not valid YAML{where}; correct the syntax there") from None
-    except PolicyError as error:
-        raise PolicyError(f"{path}: {error}") from None
-    try:
-        return parse_policy({} if given is None else given)
-    except PolicyError as error:
+        return parse_policy(parse_yaml(read_text(path, "policy file")))
+    except ConfigError as error:
         raise PolicyError(f"{path}: {error}") from None
 
 
@@ -117,23 +90,7 @@ def parse_policy(overrides: Mapping[str, Any]) -> Policy:
     try:
         return Policy.model_validate(dict(overrides))
     except ValidationError as error:
-        raise PolicyError(_message(error)) from None
-
-
-def _message(error: ValidationError) -> str:
-    problems = error.errors(include_url=False, include_context=False)
-    first = problems[0]
-    path = ".".join(str(part) for part in first["loc"])
-    text = first["msg"].removeprefix("Value error, ")
-    if text.startswith("@"):
-        key, text = text[1:].split(": ", 1)
-        path = f"{path}.{key}"
-    elif first["type"] == "extra_forbidden":
-        text = "is not a key of the policy; correct the spelling or remove it"
-    elif first["type"] != "value_error":
-        text = f"{first['input']!r} cannot be used: {text[0].lower()}{text[1:]}; change it or remove the key"
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"{path or 'policy'}: {text}{more}"
+        raise PolicyError(first_problem(error, "policy")) from None
 
 
 def parse_weights(weights: Mapping[str, object]) -> dict[str, Fraction]:

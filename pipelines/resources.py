@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import PrivateAttr
 
-from pipelines.policy import Policy, load_policy
+from pipelines.holdings.effective import Effective, load_effective
+from pipelines.policy import Policy
 from pipelines.settings import Settings, load_settings
 from warehouse.connection import Warehouse
 
@@ -25,6 +26,7 @@ class RunSettings(dg.ConfigurableResource):
     exchanges: list[str] | None = None
     portfolio_value_usd: float | None = None
     policy: str | None = None
+    portfolio: str | None = None
 
     def load(self) -> Settings:
         """The settings in force: this resource's values over the environment's."""
@@ -35,11 +37,16 @@ class RunSettings(dg.ConfigurableResource):
             exchanges=tuple(self.exchanges) if self.exchanges else None,
             portfolio_value_usd=self.portfolio_value_usd,
             policy=Path(self.policy) if self.policy else None,
+            portfolio=Path(self.portfolio) if self.portfolio else None,
         )
 
+    def load_effective(self) -> Effective:
+        """The portfolio in force, and the policy as it changes it."""
+        return load_effective(self.load())
+
     def load_policy(self) -> Policy:
-        """The policy in force."""
-        return load_policy(self.load().policy_path)
+        """The policy in force, the portfolio's split, limits and expressions included."""
+        return self.load_effective().policy
 
 
 class PipelineWarehouse(dg.ConfigurableResource):

@@ -1,20 +1,33 @@
 """The only reader of environment variables: where things lie and how a run fetches; never what it decides.
 
-What a run decides stands in `policy.yml`; the settings below change no number of a decision but its input.
-Every field can be set as `ROTATION_<FIELD>`; nested ones as `ROTATION_INGEST__RATE_LIMIT`.
+What a run decides stands in `policy.yml` and `portfolio.yml`; the settings below change no number of a decision but
+its input. Every field can be set as `ROTATION_<FIELD>`; nested ones as `ROTATION_INGEST__RATE_LIMIT`. Keys of an
+exchange account (`ROTATION_KEY_BINANCE`, `ROTATION_SECRET_BINANCE`, `ROTATION_PASSPHRASE_OKX`) are no settings: only
+the command that reads balances asks for them, by `exchange_credentials`.
 """
 
 import os
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 DBT_DIRECTORY = PROJECT_ROOT / "dbt"
 SEEDS_DIRECTORY = DBT_DIRECTORY / "seeds"
+DEFAULT_PORTFOLIO = PROJECT_ROOT / "portfolio.yml"
 SUPPORTED_EXCHANGES = ("binance", "bybit", "bingx", "weex", "mexc", "bitget", "okx")
 DEFAULT_EXCHANGES = ("binance", "bybit", "bingx", "weex", "mexc")
 
@@ -83,13 +96,14 @@ class Settings(BaseSettings):
     Attributes:
         warehouse_dir: Where the build file and the releases lie (also `WAREHOUSE_DIR`).
         policy: The policy file; None: `policy.yml` in the project's root if it is there, else the defaults.
+        portfolio: The portfolio file; None: `portfolio.yml` in the project's root if it is there, else a paper book.
         source: What the facts are made from: a simulated market, recorded files, or the exchanges themselves.
         data: Folder of recorded files, with the source `recorded`.
         seed: Of the simulated market.
         exchange_url: Where requests go instead: a local exchange that is running already. None: to the exchanges
             when live, else to a local exchange that the run starts and stops by itself.
         exchanges: Which exchanges are read.
-        portfolio_value_usd: Worth of both sleeves at the first decision.
+        portfolio_value_usd: Worth of both sleeves at the first decision, where no portfolio file says what is held.
         ingest: How facts are fetched.
         publish: What a release holds.
     """
@@ -103,6 +117,7 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("WAREHOUSE_DIR", "ROTATION_WAREHOUSE_DIR", "warehouse_dir"),
     )
     policy: Path | None = None
+    portfolio: Path | None = None
     source: Literal["simulated", "recorded", "live"] = "simulated"
     data: Path | None = None
     seed: int = Field(7, ge=0)
@@ -130,6 +145,24 @@ class Settings(BaseSettings):
         default = PROJECT_ROOT / "policy.yml"
         return self.policy or (default if default.exists() else None)
 
+    @property
+    def portfolio_path(self) -> Path | None:
+        """The portfolio file: the one named, else `portfolio.yml` in the project's root, else None."""
+        return self.portfolio or (DEFAULT_PORTFOLIO if DEFAULT_PORTFOLIO.exists() else None)
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Keys of an account, which print as stars.
+
+    Attributes:
+        passphrase: None where none is set; OKX, Bitget and WEEX need one.
+    """
+
+    key: SecretStr
+    secret: SecretStr
+    passphrase: SecretStr | None
+
 
 def load_settings(**overrides: object) -> Settings:
     """Settings from the environment with a caller's values on top (None means "not given").
@@ -146,6 +179,27 @@ def load_settings(**overrides: object) -> Settings:
     if settings.source == "recorded" and settings.data is None:
         raise SettingsError("source `recorded` needs a folder of parquet files: give --data DIR or ROTATION_DATA")
     return settings
+
+
+def exchange_credentials(exchange: str) -> Credentials:
+    """The keys of an exchange account, from the environment and from nowhere else.
+
+    Raises:
+        SettingsError: one is missing; names the variable.
+    """
+
+    def read(kind: str) -> SecretStr | None:
+        text = os.environ.get(f"ROTATION_{kind}_{exchange.upper()}", "").strip()
+        return SecretStr(text) if text else None
+
+    key, secret = read("KEY"), read("SECRET")
+    if key is None or secret is None:
+        missing = "KEY" if key is None else "SECRET"
+        raise SettingsError(
+            f"ROTATION_{missing}_{exchange.upper()} is not set: reading balances needs the key and the secret of a "
+            "read-only key; export both"
+        )
+    return Credentials(key, secret, read("PASSPHRASE"))
 
 
 def prepare_process_environment(dagster_home: Path | None = None) -> Path:
@@ -175,11 +229,13 @@ def _sentence(problem: dict) -> str:
 
 def _refuse_unknown_variables() -> None:
     known = {f"ROTATION_{name.upper()}" for name in Settings.model_fields} | _PROCESS_VARIABLES
+    keys = {f"ROTATION_{kind}_{name.upper()}" for kind in _KEY_KINDS for name in SUPPORTED_EXCHANGES}
     nested = tuple(f"ROTATION_{name.upper()}__" for name in ("ingest", "publish"))
     for name in os.environ:
-        if name.startswith("ROTATION_") and name not in known and not name.startswith(nested):
+        if name.startswith("ROTATION_") and name not in known | keys and not name.startswith(nested):
             raise SettingsError(f"{name}: no such setting; known are {', '.join(sorted(known))}")
 
 
+_KEY_KINDS = ("KEY", "SECRET", "PASSPHRASE")
 # read by dbt's profile and by the tests, never by a Settings field
 _PROCESS_VARIABLES = {"ROTATION_BUILD_PATH", "ROTATION_REAL_DATA", "ROTATION_MEMORY_LIMIT"}

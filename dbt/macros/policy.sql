@@ -15,6 +15,21 @@
   cast({{ (parts[0] | float) / denominator }} as double)
 {%- endmacro %}
 
+{#- A sector's exact strategic weight: the portfolio's where it gives any, else the seed's. -#}
+{% macro strategic_weight() -%}
+  {%- set own = var('strategic_weights') -%}
+  {%- if own is none -%}
+    strategic_weight_exact
+  {%- else -%}
+    case sector
+    {%- for sector, weight in own.items() %}
+      when '{{ sector | replace("'", "''") }}' then '{{ weight }}'
+    {%- endfor %}
+      else '0'
+    end
+  {%- endif -%}
+{%- endmacro %}
+
 {#- Rounded as every value is before it is ranked, compared or has its sign taken. -#}
 {% macro rounded(expression) -%}
   round({{ expression }}, {{ var('metrics_round_decimals') }})

@@ -26,6 +26,7 @@ from pipelines.cli.options import (
     parse_day,
     parse_instant,
 )
+from pipelines.cli.portfolio import portfolio_app
 
 if TYPE_CHECKING:
     from warehouse.connection import Warehouse
@@ -38,6 +39,7 @@ policy_app = typer.Typer(**_typer_settings, help="The policy: every threshold, l
 app.add_typer(exchange_app, name="exchange")
 app.add_typer(policy_app, name="policy")
 app.add_typer(archive_app, name="archive")
+app.add_typer(portfolio_app, name="portfolio")
 
 
 @dataclass
@@ -119,6 +121,10 @@ def run(
     policy: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Policy file; default policy.yml, else the defaults.")
     ] = None,
+    portfolio: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Portfolio file; default portfolio.yml, else a paper book from cash."),
+    ] = None,
     form: RunFormatOption = RunFormat.TABLE,
 ) -> None:
     """Fetch the futures market, check it, decide, and publish a release, if every gate says yes."""
@@ -129,16 +135,16 @@ def run(
     if first_day and last_day and first_day > last_day:
         raise typer.BadParameter(f"--from {first_day} lies after --to {last_day}; swap them")
     from pipelines.cli.console import run_display
-    from pipelines.policy import load_policy
+    from pipelines.holdings.effective import load_effective
     from pipelines.settings import SettingsError, load_settings, prepare_process_environment
 
     settings = load_settings(
         source=source and source.value, data=data, exchanges=exchanges, warehouse_dir=warehouse, seed=seed,
-        portfolio_value_usd=portfolio_value, policy=policy,
+        portfolio_value_usd=portfolio_value, policy=policy, portfolio=portfolio,
     )  # fmt: skip
     if data is not None and settings.source != "recorded":
         raise SettingsError("--data is read with the source `recorded` only; add --source recorded or leave it out")
-    load_policy(settings.policy_path)  # a wrong policy should not take a minute to be noticed
+    load_effective(settings)  # a wrong policy or portfolio should not take a minute to be noticed
     prepare_process_environment()
     try:
         with run_display() as display:
@@ -342,12 +348,18 @@ def show_policy(
     """Print the policy with every default filled in, as YAML that is itself a policy file, and its hash."""
     import yaml
 
+    from pipelines.holdings.effective import load_effective
     from pipelines.policy import load_policy
     from pipelines.settings import load_settings
 
-    path = file or load_settings().policy_path
-    policy = load_policy(path)
-    typer.echo(f"# {path or 'the defaults'}\n# policy_hash: {policy.canonical_hash()}")
+    settings = load_settings()
+    path = file or settings.policy_path
+    policy = load_policy(path) if file else load_effective(settings).policy
+    places = [
+        str(path or "the defaults"),
+        *([str(settings.portfolio_path)] if not file and settings.portfolio_path else []),
+    ]
+    typer.echo(f"# {', changed by '.join(places)}\n# policy_hash: {policy.canonical_hash()}")
     typer.echo(yaml.safe_dump(policy.model_dump(mode="json"), sort_keys=False, allow_unicode=True), nl=False)
 
 
@@ -378,19 +390,23 @@ def _files(directory: Path | None) -> "Warehouse":
 def _explain(error: Exception, debug: bool) -> int:
     """Say what went wrong on standard error; gives the exit code."""
     from pipelines.archive.errors import ArchiveError, ArchiveUnreachable
+    from pipelines.config_files import ConfigError
+    from pipelines.exchanges.accounts import AccountError, AccountUnreachable
     from pipelines.local_exchange.process import LocalExchangeFailed
     from pipelines.local_exchange.recorded_files import BadRecording
-    from pipelines.policy import PolicyError
     from pipelines.raw.universe import SeedError
     from pipelines.settings import SettingsError
     from warehouse.errors import WarehouseError
 
     if debug:
         traceback.print_exception(error)
-    if isinstance(error, ArchiveUnreachable):
+    if isinstance(error, (AccountUnreachable, ArchiveUnreachable)):
         typer.echo(f"error: {error}", err=True)
         return 4
-    users = (ArchiveError, SeedError, SettingsError, PolicyError, WarehouseError, BadRecording, LocalExchangeFailed)
+    users = (
+        AccountError, ArchiveError, BadRecording, ConfigError, LocalExchangeFailed, SeedError, SettingsError,
+        WarehouseError,
+    )  # fmt: skip
     if isinstance(error, users):
         typer.echo(f"error: {error}", err=True)
         return 2

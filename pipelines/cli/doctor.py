@@ -17,7 +17,8 @@ from rich.text import Text
 from pipelines.cli.formats import json_value, output_console, safe
 from pipelines.cli.options import RunFormat
 from pipelines.clock import from_milliseconds, last_decidable_day, utc_now
-from pipelines.policy import PolicyError, load_policy
+from pipelines.config_files import ConfigError
+from pipelines.holdings.effective import load_effective
 from pipelines.settings import (
     PROJECT_ROOT,
     Settings,
@@ -150,9 +151,11 @@ def _settings(found: Findings, settings: Settings) -> None:
 def _policy(found: Findings, settings: Settings) -> None:
     path = settings.policy_path
     found.note("policy", file=path or "none: the defaults")
+    if settings.portfolio_path is not None:
+        found.note("policy", portfolio=settings.portfolio_path)
     try:
-        found.note("policy", policy_hash=load_policy(path).canonical_hash())
-    except PolicyError as error:
+        found.note("policy", policy_hash=load_effective(settings).policy.canonical_hash())
+    except ConfigError as error:
         found.problems.append(f"policy: {error}")
 
 

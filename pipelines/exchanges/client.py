@@ -4,7 +4,8 @@ The only module that imports ccxt, and inside a function: the import takes secon
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -59,6 +60,7 @@ async def open_client(
     rate_limit: bool = True,
     timeout_s: float = 20.0,
     markets: list[dict[str, Any]] | None = None,
+    credentials: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Any]:
     """An async ccxt client, closed when the block ends.
 
@@ -70,6 +72,8 @@ async def open_client(
         rate_limit: Keep to the exchange's limits, as ccxt knows them.
         timeout_s: Give up on a reply after that many seconds.
         markets: The exchange's list of markets as an earlier client held it; saves asking for it.
+        credentials: ccxt's names of an account's keys (`apiKey`, `secret`, `password`) with the keys themselves; None:
+            public data only.
 
     Raises:
         ValueError: ccxt knows no exchange of that name.
@@ -84,7 +88,10 @@ async def open_client(
         "options": dict(_OPTIONS.get(exchange, {})),
         "has": {"fetchCurrencies": False},  # deposits and withdrawals: nobody reads them, and some lists cost seconds
     }
-    client = getattr(ccxt, exchange)(settings)
+    client = getattr(ccxt, exchange)(settings | dict(credentials or {}))
+    if credentials:
+        # ccxt writes the headers of every request, keys included, for whoever has logging on at its finest.
+        client.logger = logging.Logger("account", level=logging.CRITICAL + 1)
     _charge(client, _COSTS.get(exchange, {}))
     if base_url is not None:
         client.urls["api"] = _redirect(client.urls["api"], base_url.rstrip("/"), client.hostname or "")

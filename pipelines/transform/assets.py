@@ -42,7 +42,8 @@ def dbt_models(context: dg.AssetExecutionContext, settings: RunSettings, warehou
     )
     give_dbt(warehouse.files.build_path)
     _, last_day = partition_days(context)
-    arguments = build_arguments(settings.load_policy(), last_day)
+    effective = settings.load_effective()
+    arguments = build_arguments(effective.policy, last_day, effective.strategic_weights)
     for done, event in enumerate(dbt.cli(arguments, context=context).stream(), start=1):
         report("marts", "dbt build", done)
         yield event

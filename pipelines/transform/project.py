@@ -5,7 +5,9 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from datetime import date
+from fractions import Fraction
 from pathlib import Path
 
 from pipelines.policy import Policy
@@ -49,9 +51,20 @@ def dbt_executable() -> str:
     return str(Path(sys.executable).parent / "dbt")
 
 
-def build_arguments(policy: Policy, as_of_date: date) -> list[str]:
-    """`dbt build` with the policy's numbers, up to a day; unit tests belong to the test suite, not to a night."""
-    variables = json.dumps(dbt_vars(policy, as_of_date, macros_sha256=_macros_sha256()), sort_keys=True)
+def build_arguments(
+    policy: Policy, as_of_date: date, strategic_weights: Mapping[str, Fraction] | None = None
+) -> list[str]:
+    """`dbt build` with the policy's numbers, up to a day; unit tests belong to the test suite, not to a night.
+
+    Args:
+        policy: The resolved policy.
+        as_of_date: Last day of the marts.
+        strategic_weights: The portfolio's own, exact; None: those of the seed.
+    """
+    variables = json.dumps(
+        dbt_vars(policy, as_of_date, macros_sha256=_macros_sha256(), strategic_weights=strategic_weights),
+        sort_keys=True,
+    )
     return ["build", "--exclude-resource-type", "unit_test", "--vars", variables]
 
 

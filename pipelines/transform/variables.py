@@ -1,5 +1,6 @@
 """The policy's numbers as dbt variables: section and key joined by an underscore, `windows.baseline` and the like."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from fractions import Fraction
 from typing import Any
@@ -32,6 +33,7 @@ def dbt_vars(
     as_of_date: date | None = None,
     known_at: datetime | None = None,
     macros_sha256: str | None = None,
+    strategic_weights: Mapping[str, Fraction] | None = None,
 ) -> dict[str, Any]:
     """The variables of one dbt call, ready for JSON.
 
@@ -42,6 +44,8 @@ def dbt_vars(
         known_at: Read only rows ingested at or before this UTC instant (naive), as a replay does. None: everything.
         macros_sha256: Hash of the project's macros, which dbt cannot tell itself: another one than the night before
             rebuilds what that night has kept.
+        strategic_weights: Sector to its exact strategic weight, in place of the seed's; a sector left out has 0. None:
+            the seed's.
 
     Returns:
         Every variable of the dbt project. Fractions are exact text ("2/3"), dates and instants ISO text.
@@ -53,6 +57,9 @@ def dbt_vars(
     }
     variables["as_of_date"] = as_of_date.isoformat() if as_of_date else None
     variables["macros_sha256"] = macros_sha256
+    variables["strategic_weights"] = (
+        None if strategic_weights is None else {name: str(weight) for name, weight in strategic_weights.items()}
+    )
     variables["known_at"] = known_at.isoformat(sep=" ") if known_at else None
     return variables
 

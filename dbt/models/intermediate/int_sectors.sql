@@ -3,7 +3,7 @@
 select
   sector,
   name,
-  strategic_weight_exact,
-  {{ fraction_value('strategic_weight_exact') }} as strategic_weight_frac,
+  {{ strategic_weight() }} as strategic_weight_exact,
+  {{ fraction_value(strategic_weight()) }} as strategic_weight_frac,
   description
 from {{ ref('sectors') }}
