@@ -1,13 +1,13 @@
 """THE MAP: the data's way from the exchanges to a release, in order.
 
-exchanges -> raw -> transform (dbt: staging, intermediate, marts) -> signals -> allocations -> hedges -> publish
+exchanges -> raw -> transform (dbt: staging, intermediate, marts) -> signals -> portfolio
+(allocations, hedges, ledger) -> publish
 """
 
 import dagster as dg
 
-from pipelines.allocations import assets as allocations
-from pipelines.hedges import assets as hedges
 from pipelines.jobs import nightly_job, snapshot_job
+from pipelines.portfolio import assets as portfolio
 from pipelines.publish import assets as publish
 from pipelines.raw import assets as raw
 from pipelines.resources import Exchanges, PipelineWarehouse, RunSettings
@@ -20,8 +20,7 @@ defs = dg.Definitions(
         *raw.ASSETS,
         *transform.ASSETS,
         *signals.ASSETS,
-        *allocations.ASSETS,
-        *hedges.ASSETS,
+        *portfolio.ASSETS,
         *publish.ASSETS,
     ],
     jobs=[nightly_job, snapshot_job],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.clock import last_decidable_day, utc_now
 from pipelines.holdings.effective import load_effective
-from pipelines.policy import Policy, refuse_unbuilt
+from pipelines.policy import Policy
 from pipelines.settings import Settings, SettingsError
 from warehouse.connection import Warehouse
 from warehouse.errors import WarehouseError
@@ -58,7 +58,6 @@ def run(
         WarehouseError: The warehouse is locked or holds another source's data.
     """
     policy = load_effective(settings).policy
-    refuse_unbuilt(policy)
     warehouse = Warehouse(settings.warehouse_dir)
     published = current_release(warehouse)
     first_day, last_day = choose_days(settings, policy, published, day, first_day, last_day)

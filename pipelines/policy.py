@@ -18,7 +18,7 @@ from pipelines.policy_models import ACTIONS, STATES, Action, State, parse_fracti
 
 __all__ = [
     "ACTIONS", "STATES", "Action", "Policy", "PolicyError", "State",
-    "load_policy", "parse_policy", "parse_weights", "refuse_unbuilt", "require_known_sectors",
+    "load_policy", "parse_policy", "parse_weights", "require_known_sectors",
 ]  # fmt: skip
 
 
@@ -131,24 +131,3 @@ def require_known_sectors(policy: Policy, known: Iterable[str]) -> None:
     for key, names in named.items():
         for name in sorted(names - sectors):
             raise PolicyError(f"{key}: no sector is called {name}; use one of {', '.join(sorted(sectors))}")
-
-
-def refuse_unbuilt(policy: Policy) -> None:
-    """Refuse what the policy can say and the pipeline cannot do yet: half of it would be worse than none.
-
-    A sector that is to be reduced by a short keeps its spot, and nothing opens the short.
-
-    Raises:
-        PolicyError: names the key and what to write.
-    """
-    expression = policy.expression
-    unbuilt = {
-        "expression.reduce": expression.reduce != "sell_spot",
-        "expression.bullish": expression.bullish != "spot",
-        "expression.sectors": bool(expression.sectors),
-        "tactical.enabled": policy.tactical.enabled,
-        "hedge.mode": policy.hedge.mode != "notional",
-    }
-    for key, is_used in unbuilt.items():
-        if is_used:
-            raise PolicyError(f"{key}: not built yet, so a run could only do half of it; leave it at its default")

@@ -348,6 +348,7 @@ ALLOCATION_SNAPSHOTS = Table(
         "decision_id": TEXT,
         "taken_at": TIMESTAMP,
         "allocations_json": TEXT,
+        "orders_json": TEXT,
         "hedges_json": TEXT,
     },
     key=("as_of_date", "snapshot_id"),

@@ -1,8 +1,6 @@
 """Decisions over days: the book drifts, a decision day is allocated, the next book is what was decided."""
 
 import datetime as dt
-import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -82,21 +80,6 @@ class Decision:
     def turnover(self) -> Fraction:
         """One-way turnover: half of all moves, cash included, as a fraction of the sleeve."""
         return sum((abs(row.target_weight - row.current_weight) for row in self.rows), Fraction(0)) / 2
-
-    def decision_id(self, input_hash: str, policy_hash: str, taxonomy_hash: str) -> str:
-        """SHA-256 over the day, the inputs, the policy, the taxonomy, the portfolio's value and the held book.
-
-        The same night run twice gives the same id; another book or another value is another decision.
-        """
-        record = {
-            "as_of_date": self.as_of.isoformat(),
-            "held_book": self.held.digest(),
-            "input_hash": input_hash,
-            "policy_hash": policy_hash,
-            "taxonomy_hash": taxonomy_hash,
-            "portfolio_value_cents": self.held.sleeve_cents + self.held.futures_cents,
-        }
-        return hashlib.sha256(json.dumps(record, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 Days = Mapping[dt.date, Mapping[str, SectorInput]]

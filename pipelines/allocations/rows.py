@@ -46,18 +46,3 @@ def target_rows(
         }
         for row in decision.rows
     ]
-
-
-def decision_fields(decision: Decision) -> dict[str, Any]:
-    """The columns of `portfolio.decisions` that a decision knows; the caller adds ids, hashes and times."""
-    held = decision.held
-    return {
-        "as_of_date": decision.as_of,
-        "portfolio_value_usd": (held.sleeve_cents + held.futures_cents) / 100,
-        "spot_sleeve_usd": held.sleeve_cents / 100,
-        "futures_sleeve_usd": held.futures_cents / 100,
-        "status": decision.status,
-        "reason": decision.reason,
-        "turnover_frac": float(decision.turnover),
-        "book_json": decision.book.to_json(),
-    }

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from pipelines.clock import utc_now
 from pipelines.holdings.models import Portfolio
-from pipelines.holdings.portfolio import PortfolioError, load_portfolio, require_known, resolve
+from pipelines.holdings.portfolio import PortfolioError, digest, load_portfolio, require_known, resolve
 from pipelines.holdings.sectors import read_taxonomy
 from pipelines.policy import Policy, load_policy
 from pipelines.settings import Settings
@@ -22,6 +22,11 @@ class Effective:
 
     portfolio: Portfolio
     policy: Policy
+
+    @property
+    def portfolio_hash(self) -> str | None:
+        """SHA-256 of the portfolio file; None where there is none."""
+        return None if self.portfolio == Portfolio() else digest(self.portfolio)
 
     @property
     def strategic_weights(self) -> dict[str, Fraction] | None:

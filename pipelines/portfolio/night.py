@@ -96,7 +96,7 @@ def decide_night(
         sleeve,
         after.ledger,
         tuple(settled.entries),
-        tuple([*settled.notes, *plan.notes, *sleeve.notes]),
+        (*settled.notes, *plan.notes, *sleeve.notes),
         after,
     )
 
@@ -255,5 +255,3 @@ def _next_book(
     )
     sync_tilt_cash(settled, Posting(day, dt.datetime.combine(day + dt.timedelta(days=1), dt.time(0, 15)), decision_id))
     return settled.book
-
-

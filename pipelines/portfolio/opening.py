@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from pipelines.allocations.book import to_cents as split_cents
 from pipelines.hedges.positions import Position, SleeveBook
-from pipelines.holdings.portfolio import Opening, OpenPosition, PortfolioError, SpotHolding
+from pipelines.holdings.portfolio import OpenPosition, PortfolioError, SpotHolding
 from pipelines.ledger.opening import OpeningHolding, OpeningPosition, OpeningStatement, open_from_holdings
 from pipelines.ledger.posting import Entry, Posting
 from pipelines.money import CENT, exact, to_cent
@@ -102,7 +102,7 @@ def _position(
 def _decided(
     one: OpenPosition, sized: tuple[Fraction, Fraction | None, Fraction], day: dt.date, world: World
 ) -> Position:
-    size, contract_size_usd, price = sized
+    size, contract_size_usd, _ = sized
     asset = world.futures.asset(one.exchange, one.symbol)
     margin = one.margin_cents * CENT
     notional = size * (contract_size_usd or one.entry_price_usd)

@@ -35,7 +35,9 @@ _CHECKS_PASSED = "select count(*) from quality.check_results where run_id = $run
             owners=["team:data"],
             deps=[
                 dg.AssetKey(["portfolio", "target_allocations"]),
-                dg.AssetKey(["portfolio", "hedges"]),
+                dg.AssetKey(["portfolio", "hedge_scenarios"]),
+                dg.AssetKey(["portfolio", "futures_sleeve"]),
+                dg.AssetKey(["portfolio", "nav_daily"]),
                 dg.AssetKey(["marts", "data_health_daily"]),
                 dg.AssetKey(["marts", "calendar_spreads_daily"]),
                 dg.AssetKey(["marts", "sector_membership"]),

@@ -1,4 +1,4 @@
-"""The night's targets and hedges as they were decided, kept for ever beside tables that a later run may replace."""
+"""The night's targets, orders and futures positions as decided, kept beside tables that a later run may replace."""
 
 import hashlib
 import json
@@ -25,29 +25,36 @@ where as_of_date between $first_day and $last_day
 order by all
 """
 _HEDGES = """
-select as_of_date, hedge_id, exchange, symbol, side, quantity_base, notional_usd, status, reason
+select as_of_date, hedge_id, role, exchange, symbol, side, quantity_base, notional_usd, status, reason
 from portfolio.hedges
+where as_of_date between $first_day and $last_day
+order by all
+"""
+_ORDERS = """
+select as_of_date, trade_id, exchange, symbol, asset, side, quantity_base, notional_usd, reason_codes
+from portfolio.rebalance_trades
 where as_of_date between $first_day and $last_day
 order by all
 """
 
 
 def snapshot_rows(
-    decisions: pl.DataFrame, targets: pl.DataFrame, hedges: pl.DataFrame, taken_at: datetime
+    decisions: pl.DataFrame, targets: pl.DataFrame, orders: pl.DataFrame, hedges: pl.DataFrame, taken_at: datetime
 ) -> list[dict[str, Any]]:
     """One row per decided day; `snapshot_id` is a digest of the content, so an equal decision is one snapshot.
 
     Args:
         decisions: as_of_date, decision_id.
         targets: as_of_date and what was decided per sector.
-        hedges: as_of_date and what was decided per hedge.
+        orders: as_of_date and what is to be traded on spot.
+        hedges: as_of_date and what was decided per futures position.
         taken_at: When, UTC.
     """
-    by_day = [_json_by_day(frame) for frame in (targets, hedges)]
+    by_day = [_json_by_day(frame) for frame in (targets, orders, hedges)]
     rows = []
     for day, decision_id in decisions.iter_rows():
-        allocations_json, hedges_json = (content.get(day, "[]") for content in by_day)
-        text = "\n".join([day.isoformat(), decision_id, allocations_json, hedges_json])
+        allocations_json, orders_json, hedges_json = (content.get(day, "[]") for content in by_day)
+        text = "\n".join([day.isoformat(), decision_id, allocations_json, orders_json, hedges_json])
         rows.append(
             {
                 "as_of_date": day,
@@ -55,6 +62,7 @@ def snapshot_rows(
                 "decision_id": decision_id,
                 "taken_at": taken_at,
                 "allocations_json": allocations_json,
+                "orders_json": orders_json,
                 "hedges_json": hedges_json,
             }
         )
@@ -64,7 +72,7 @@ def snapshot_rows(
 def take_snapshots(connection: Connection, first_day: date, last_day: date, taken_at: datetime) -> int:
     """Keep the decisions of the days; gives how many are new. A stored snapshot is never changed."""
     days = {"first_day": first_day, "last_day": last_day}
-    rows = snapshot_rows(*(read(connection, sql, days) for sql in (_DECISIONS, _TARGETS, _HEDGES)), taken_at)
+    rows = snapshot_rows(*(read(connection, sql, days) for sql in (_DECISIONS, _TARGETS, _ORDERS, _HEDGES)), taken_at)
     return append(connection, ALLOCATION_SNAPSHOTS, pl.DataFrame(rows, schema=frame_schema(ALLOCATION_SNAPSHOTS)))
 
 

@@ -238,7 +238,9 @@ def test_a_position_that_contradicts_itself_is_refused(change, message):
 
 
 def test_a_position_given_twice_is_refused():
-    with pytest.raises(PortfolioError, match=r"^futures\.positions\.1: BTC/USDT:USDT on binance is given twice as hedge"):
+    with pytest.raises(
+        PortfolioError, match=r"^futures\.positions\.1: BTC/USDT:USDT on binance is given twice as hedge"
+    ):
         parse_portfolio({"futures": {"collateral_usd": 20000, "positions": [POSITION, POSITION]}})
 
 

@@ -1,0 +1,210 @@
+"""The decision of the night over the whole portfolio, and everything that follows from it."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from pipelines.clock import utc_now
+from pipelines.metadata import preview
+from pipelines.partitions import DAILY, ONE_RUN, partition_days
+from pipelines.portfolio import inputs
+from pipelines.portfolio.book import NightBook
+from pipelines.portfolio.correlations import role_correlations
+from pipelines.portfolio.nights import decide_nights
+from pipelines.portfolio.rows import NIGHT_TABLES, decision_row, frame, night_rows
+from pipelines.progress import report
+from pipelines.resources import PipelineWarehouse, RunSettings
+from pipelines.version import code_version
+from warehouse.connection import Connection
+from warehouse.contracts import DECISIONS, FUTURES_SLEEVE, NAV_DAILY
+from warehouse.digest import input_hashes
+from warehouse.portfolio import read, replace_days
+from warehouse.released import begin_deciding
+
+
+def _key(name: str) -> dg.AssetKey:
+    return dg.AssetKey(["portfolio", name])
+
+
+def _mart(name: str) -> dg.AssetKey:
+    return dg.AssetKey(["marts", name])
+
+
+def _spec(name: str, group: str, description: str, deps: list[dg.AssetKey]) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        _key(name), group_name=group, description=description, deps=deps, kinds={"python"}, owners=["team:strategy"]
+    )
+
+
+SPECS = (
+    _spec(
+        "target_allocations",
+        "allocations",
+        "What share of the spot sleeve each sector should hold, to the cent, with the reason.\n\n"
+        "Grain: one row per (as_of_date, sector) and one for CASH; `portfolio.decisions` has one row per day. Weights "
+        "are fractions of the spot sleeve and sum to 1 exactly. A day continues from the newest released decision.",
+        [_key("sector_signals"), _mart("sector_weights"), _mart("sector_membership")],
+    ),
+    _spec(
+        "asset_targets",
+        "allocations",
+        "What each coin should be held at after the night's orders, and whether it can be traded.\n\n"
+        "Grain: one row per (as_of_date, sector, asset). Quantities are coins over all exchanges.",
+        [_key("target_allocations"), _mart("calendar_spreads_daily")],
+    ),
+    _spec(
+        "rebalance_trades",
+        "allocations",
+        "The spot orders that lead there: sells before buys, whole lots, costs inside the budget. None is placed.\n\n"
+        "Grain: one row per (as_of_date, trade_id).",
+        [_key("asset_targets")],
+    ),
+    _spec(
+        "hedges",
+        "hedges",
+        "Futures positions of the night, each with the honest share of a loss that it gives back.\n\n"
+        "Grain: one row per (as_of_date, hedge_id); roles hedge, liquidity and tactical. A short of a tenth of a "
+        "holding offsets a tenth of its loss.",
+        [_key("asset_targets"), _mart("asset_futures_daily")],
+    ),
+    _spec(
+        "hedge_scenarios",
+        "hedges",
+        "What every position, and the whole plan, would gain and cost under price shocks and funding paths.\n\n"
+        "Grain: one row per (as_of_date, hedge_id, shock_frac, horizon_days, funding_path); `PLAN` is everything.",
+        [_key("hedges")],
+    ),
+    _spec(
+        "futures_sleeve",
+        "hedges",
+        "Margin, budgets, concentration and drift of the futures sleeve.\n\nGrain: one row per as_of_date.",
+        [_key("hedges")],
+    ),
+    _spec(
+        "ledger",
+        "ledger",
+        "The paper portfolio in double entry: every fill, cost, funding payment, transfer and mark.\n\n"
+        "Grain: one row per entry; the entries of a transaction sum to 0. Orders are filled at the next open after "
+        "their decision, plus slippage.",
+        [_key("rebalance_trades"), _key("hedges")],
+    ),
+    _spec(
+        "nav_daily",
+        "ledger",
+        "What the paper portfolio is worth each night and where it came from, per role, to the cent.\n\n"
+        "Grain: one row per as_of_date.",
+        [_key("ledger")],
+    ),
+)
+
+
+@dg.multi_asset(name="portfolio", specs=SPECS, partitions_def=DAILY, backfill_policy=ONE_RUN)
+def portfolio(
+    context: dg.AssetExecutionContext, settings: RunSettings, warehouse: PipelineWarehouse
+) -> Iterator[dg.MaterializeResult]:
+    """Decide the days of the run, one after the other."""
+    first_day, last_day = partition_days(context)
+    report("portfolio", f"{first_day} to {last_day}")
+    with warehouse.files.open_build() as connection:
+        begin_deciding(connection, warehouse.files, context.run_id, last_day)
+        tables, decisions = _decide(connection, settings, first_day, last_day)
+        replace_days(connection, DECISIONS, frame(DECISIONS, decisions), first_day, last_day)
+        for table in NIGHT_TABLES:
+            replace_days(connection, table, tables[table.name], first_day, last_day)
+        _tell_correlations(connection, settings, first_day, last_day)
+    for table in NIGHT_TABLES:
+        rows = tables[table.name]
+        yield dg.MaterializeResult(
+            asset_key=_key(table.name),
+            metadata={
+                "dagster/row_count": rows.height,
+                "window": f"{first_day} to {last_day}",
+                "tonight": preview(_tonight(table.name, rows.filter(rows["as_of_date"] == last_day))),
+            }
+            | ({"decision": decisions[-1]["explanation"]} if decisions else {}),
+        )
+
+
+_PREVIEWS = {
+    "target_allocations": ("sector", "action", "current_usd", "target_usd", "reason_codes", "explanation"),
+    "asset_targets": ("sector", "asset", "current_usd", "target_usd", "reason_codes"),
+    "rebalance_trades": ("side", "asset", "exchange", "quantity_base", "notional_usd", "fee_usd", "slippage_usd"),
+    "hedges": ("role", "asset", "side", "notional_usd", "offset_frac", "status", "explanation"),
+    "hedge_scenarios": ("hedge_id", "shock_frac", "horizon_days", "funding_path", "net_pnl_usd", "offset_frac"),
+    "ledger": ("booked_at", "account", "asset", "amount_usd", "kind", "reason"),
+}
+
+
+def _tonight(name: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """The columns worth a look, of at most forty rows."""
+    return rows.select(_PREVIEWS.get(name, rows.columns)).head(40)
+
+
+def _decide(
+    connection: Connection, settings: RunSettings, first_day: date, last_day: date
+) -> tuple[dict[str, pl.DataFrame], list[dict[str, Any]]]:
+    """The frames of a run's days per table, and the rows of `portfolio.decisions`."""
+    chosen, effective = settings.load(), settings.load_effective()
+    policy = effective.policy
+    book = inputs.read_book(connection, first_day)
+    world = inputs.read_world(connection, book, chosen, effective, first_day, last_day)
+    sentences = inputs.read_sentences(connection, first_day, last_day)
+    known_at = inputs.read_knowledge_times(connection, first_day, last_day)
+    stored_at = inputs.read_stored_times(connection, first_day, last_day)
+    hashes = input_hashes(connection, first_day, last_day, max(known_at.values(), default=utc_now()))
+    stamp = {
+        "policy_hash": policy.canonical_hash(),
+        "code_version": code_version(),
+        "source": chosen.source,
+        "cadence": policy.decide.cadence,
+        "portfolio_hash": effective.portfolio_hash,
+    }
+    fixed = {name: stamp[name] for name in ("policy_hash", "portfolio_hash")} | {"taxonomy": inputs.taxonomy_hash()}
+
+    def name_decision(day: date, held: NightBook) -> str:
+        record = fixed | {"as_of_date": f"{day}", "held_book": held.digest(), "input_hash": hashes[day]}
+        return hashlib.sha256(json.dumps(record, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    decisions = []
+    for night in decide_nights(book, world, policy, first_day, last_day, name_decision):
+        day = night.decision.as_of
+        for table, added in night_rows(night, sentences.get(day, {}), policy).items():
+            rows[table] += added
+        decided_at = stored_at.get(night.decision_id, known_at[day])
+        is_observed = (decided_at.date() - day).days <= 1
+        decisions.append(
+            decision_row(night)
+            | stamp
+            | {
+                "decided_at": decided_at,
+                "input_hash": hashes[day],
+                "pit_quality": "observed" if is_observed else "assumed",
+            }
+        )
+        if len(decisions) % 100 == 0:
+            report("portfolio", f"decided {day}")
+    return {table.name: frame(table, rows[table.name]) for table in NIGHT_TABLES}, decisions
+
+
+def _tell_correlations(connection: Connection, settings: RunSettings, first_day: date, last_day: date) -> None:
+    """Fill in what needs the history of profits: the roles' correlations of the days just decided."""
+    nav = read(connection, f"select * from {NAV_DAILY.qualified_name} where as_of_date <= $last", {"last": last_day})
+    told = role_correlations(nav, settings.load_policy().budgets.correlation_min_days)
+    days = {"first_day": first_day, "last_day": last_day}
+    sleeve = read(
+        connection,
+        f"select * from {FUTURES_SLEEVE.qualified_name} where as_of_date between $first_day and $last_day",
+        days,
+    )
+    texts = pl.Series("role_correlations", [told[day] for day in sleeve["as_of_date"]], dtype=pl.String)
+    replace_days(connection, FUTURES_SLEEVE, sleeve.with_columns(texts), first_day, last_day)
+
+
+ASSETS = [portfolio]
