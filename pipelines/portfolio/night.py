@@ -111,12 +111,13 @@ def _sector_cents(ledger: LedgerBook, day: dt.date, world: World) -> dict[str, i
 
 
 def _mark_eligible(sectors: dict[str, SectorInput], standings: Mapping[str, AssetStanding]) -> None:
-    """Say of every sector whether it can be traded in the direction that is asked for."""
+    """Say of every sector whether it can be traded in the direction that is asked for: what is held to cut, sold."""
     buyable = {one.sector for one in standings.values() if one.is_eligible}
+    held = {one.sector for one in standings.values() if one.quantity_base > 0}
     sellable = {one.sector for one in standings.values() if one.sellable_base > 0}
     for name, one in sectors.items():
-        is_cut = one.action in ("REDUCE", "TRIM")
-        sectors[name] = replace(one, is_eligible=name in (sellable if is_cut else buyable))
+        is_sold = one.action in ("REDUCE", "TRIM") and name in held
+        sectors[name] = replace(one, is_eligible=name in (sellable if is_sold else buyable))
 
 
 def _reclassified(book: NightBook, day: dt.date, world: World) -> dict[str, set[str]]:
