@@ -28,7 +28,7 @@ def header(example: Example, found: Found) -> RenderableType:
 
 
 def rotation(found: Found) -> RenderableType:
-    """Sector by sector the told row and the computed one; then the orders and what they cost."""
+    """Sector by sector the told row and the computed one; then why, the orders and what they cost."""
     table = _table("Sector", "", "Now %", "Now USD", "Signal", "Action", "New %", "New USD")
     for told in TABLE:
         signal, target = found.signal(told.sector), found.target(told.sector)
@@ -37,20 +37,22 @@ def rotation(found: Found) -> RenderableType:
             _weight(told.weight_before), usd(told.usd_before), Text(told.signal), Text(told.told_action),
             _weight(told.weight_after), usd(told.usd_after),
         )  # fmt: skip
-        words = str(signal.get("explanation") or "no signal").removeprefix(f"{told.sector}: ")
         table.add_row(
             Text(told.sector), "computed",
-            _weight(target.get("current_weight_exact")), usd(target.get("current_usd")), Text(safe(words)),
-            Text(str(signal.get("action") or "none")),
+            _weight(target.get("current_weight_exact")), usd(target.get("current_usd")),
+            Text(str(signal.get("state") or "none")), Text(str(signal.get("action") or "none")),
             _weight(target.get("target_weight_exact")), usd(target.get("target_usd")),
         )  # fmt: skip
         table.add_section()
+    why = [
+        Text(safe(str(found.signal(told.sector).get("explanation") or f"{told.sector}: no signal"))) for told in TABLE
+    ]
     sold, bought = found.traded_usd("sell"), found.traded_usd("buy")
     costs = (
         f"Costs: {usd(sold)} sold pay for {usd(bought)} bought; {usd(sold - bought)} go to costs: fees "
         f"{usd(found.costs_usd('fee_usd'))}, slippage {usd(found.costs_usd('slippage_usd'))}."
     )
-    return Group(table, _orders(found), Text(costs), "")
+    return Group(table, *why, _orders(found), Text(costs), "")
 
 
 def overbought(found: Found) -> RenderableType:

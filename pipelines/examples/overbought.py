@@ -120,7 +120,7 @@ OVERBOUGHT = Example(
     notes=(
         "A short of a tenth offsets a tenth: it reduces a loss by 10.00%, and a gain as well. To offset 80% the short "
         "must be 80% of the holding.",
-        "No coin is sold on this day because the sector's state OVERLEVERAGED is a day old; if it holds one more day, "
-        "the rotation reduces the sector.",
+        "No coin is sold because the sector is seen as OVERLEVERAGED on this day for the first time; seen so on a "
+        "second day, it is reduced by the rotation.",
     ),
 )
