@@ -14,7 +14,12 @@ DAILY_MARTS = {
 _STATES = (
     "STALE", "NO_DATA", "OVERLEVERAGED", "LOSING_MOMENTUM", "UNSTABLE", "CAPITULATION", "ACCUMULATION", "NEUTRAL",
 )  # fmt: skip
-_SOURCES_OF_LABEL = {"live": ("live", "archive"), "recorded": ("recorded", "archive"), "simulated": ("simulated",)}
+_SOURCES_OF_LABEL = {
+    "live": ("live", "archive"),
+    "recorded": ("recorded", "archive"),
+    "simulated": ("simulated",),
+    "example": ("example",),
+}
 _REPORT = "Nothing was published. Report it with this line: the calculation must not do this."
 _TARGETS, _DECISIONS, _HEDGES = "portfolio.target_allocations", "portfolio.decisions", "portfolio.hedges"
 _WEIGHTS, _MEMBERS, _SIGNALS = "marts.sector_weights", "marts.sector_membership", "portfolio.sector_signals"

@@ -126,7 +126,7 @@ def _available_days(settings: Settings, policy: Policy) -> tuple[date, date]:
     """First day with enough history behind it on an empty warehouse, and the newest complete day."""
     from pipelines.raw.session import history_days
 
-    if settings.source == "recorded":
+    if settings.source in ("recorded", "example"):
         from pipelines.local_exchange.recorded_files import recorded_days
 
         assert settings.data is not None

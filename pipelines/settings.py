@@ -97,8 +97,9 @@ class Settings(BaseSettings):
         warehouse_dir: Where the build file and the releases lie (also `WAREHOUSE_DIR`).
         policy: The policy file; None: `policy.yml` in the project's root if it is there, else the defaults.
         portfolio: The portfolio file; None: `portfolio.yml` in the project's root if it is there, else a paper book.
-        source: What the facts are made from: a simulated market, recorded files, or the exchanges themselves.
-        data: Folder of recorded files, with the source `recorded`.
+        source: What the facts are made from: a simulated market, the scripted market of a worked example, recorded
+            files, or the exchanges themselves.
+        data: Folder of recorded files, with the source `recorded`; of the scripted ones, with `example`.
         seed: Of the simulated market.
         exchange_url: Where requests go instead: a local exchange that is running already. None: to the exchanges
             when live, else to a local exchange that the run starts and stops by itself.
@@ -118,7 +119,7 @@ class Settings(BaseSettings):
     )
     policy: Path | None = None
     portfolio: Path | None = None
-    source: Literal["simulated", "recorded", "live"] = "simulated"
+    source: Literal["simulated", "example", "recorded", "live"] = "simulated"
     data: Path | None = None
     seed: int = Field(7, ge=0)
     exchange_url: str | None = None
@@ -176,8 +177,10 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         raise SettingsError("; ".join(_sentence(problem) for problem in error.errors())) from None
     _refuse_unknown_variables()
-    if settings.source == "recorded" and settings.data is None:
-        raise SettingsError("source `recorded` needs a folder of parquet files: give --data DIR or ROTATION_DATA")
+    if settings.source in ("recorded", "example") and settings.data is None:
+        raise SettingsError(
+            f"source `{settings.source}` needs a folder of parquet files: give --data DIR or ROTATION_DATA"
+        )
     return settings
 
 

@@ -501,7 +501,7 @@ RELEASE_LOG = Table(
         "release_id": TEXT,
         "published_at": TIMESTAMP,
         "as_of_date": DATE,
-        "source": TEXT,  # simulated, recorded or live: what the numbers are made from
+        "source": TEXT,  # simulated, example, recorded or live: what the numbers are made from
         "git_sha": TEXT,
         "policy_hash": TEXT,
         "input_hash": TEXT,

@@ -12,7 +12,7 @@ def claim_origin(con: Connection, source: str, detail: str, now: datetime) -> No
 
     Args:
         con: The build file.
-        source: `simulated`, `recorded` or `live`.
+        source: `simulated`, `example`, `recorded` or `live`.
         detail: What tells two sources of one kind apart: a seed, a folder's name; empty for live.
         now: When, UTC.
 

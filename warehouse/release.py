@@ -31,7 +31,8 @@ from warehouse.errors import NoRelease, WarehouseError
 from warehouse.frames import frame_schema, insert
 from warehouse.schema import create_tables
 
-SOURCES = ("live", "recorded", "simulated")
+SOURCES = ("live", "recorded", "simulated", "example")
+MADE_UP = ("simulated", "example")
 PUBLISHED_SCHEMAS = ("marts", "portfolio", "quality")
 RawDays = int | Literal["all"] | None
 
@@ -44,7 +45,7 @@ class Release:
         release_id: Number and day, for example `000042-20261121`; sorts in the order of publication.
         published_at: When, UTC without a zone.
         as_of_date: The last decision day in it.
-        source: What the numbers are made from: `live`, `recorded` or `simulated`.
+        source: What the numbers are made from: `live`, `recorded`, `simulated` or `example` (a scripted market).
         git_sha, policy_hash, input_hash: What made it.
         row_counts: Rows per table, for example `{"marts.sector_weights": 5}`.
         checks_passed: How many checks had passed when it was published.
@@ -249,7 +250,7 @@ def _recent(table: str, as_of_date: date, raw_days: RawDays) -> str:
 def _describe(con: Connection, row: dict[str, Any]) -> None:
     """Write the release's own line in its log, and the one line that says which release the file is."""
     info = {name: row[name] for name in RELEASE_INFO.columns if name in row}
-    info["is_simulated"] = row["source"] == "simulated"
+    info["is_simulated"] = row["source"] in MADE_UP
     for table, values in ((RELEASE_LOG, row), (RELEASE_INFO, info)):
         _create_in_release(con, table)
         frame = pl.DataFrame([values], schema=frame_schema(table))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.cli.archive import archive_app
+from pipelines.cli.example import example_app
 from pipelines.cli.options import (
     EXIT_CODES,
     Format,
@@ -40,6 +41,7 @@ app.add_typer(exchange_app, name="exchange")
 app.add_typer(policy_app, name="policy")
 app.add_typer(archive_app, name="archive")
 app.add_typer(portfolio_app, name="portfolio")
+app.add_typer(example_app, name="example")
 
 
 @dataclass

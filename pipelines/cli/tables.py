@@ -18,6 +18,7 @@ Row = Mapping[str, Any]
 
 _LABELS = {
     "simulated": "*** SIMULATED *** made-up market: these numbers say nothing about any real coin",
+    "example": "*** EXAMPLE *** made-up market data, scripted for a worked example: says nothing about any real coin",
     "recorded": "*** RECORDED *** replayed from files, not fetched from the exchanges",
 }
 _STYLES = {

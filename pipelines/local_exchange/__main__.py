@@ -14,6 +14,7 @@ class Source(StrEnum):
     """Where the market is from."""
 
     SIMULATED = "simulated"
+    EXAMPLE = "example"
     RECORDED = "recorded"
 
 
@@ -37,7 +38,7 @@ def _instant(value: str) -> datetime:
 @app.command()
 def serve(
     source: Annotated[Source, typer.Option(help="Where the market is from.")] = Source.SIMULATED,
-    data: Annotated[Path | None, typer.Option(help="Folder of recorded data, with --source recorded.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of its data, with --source recorded or example.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the simulated market.")] = 0,
     now: Annotated[
         datetime | None,

@@ -24,7 +24,7 @@ class BadArguments(ValueError):
 
 
 def serve(
-    source: Literal["simulated", "recorded"] = "simulated",
+    source: Literal["simulated", "example", "recorded"] = "simulated",
     data: Path | None = None,
     seed: int = 0,
     now: datetime | None = None,
@@ -39,8 +39,8 @@ def serve(
     Once ready it prints one line of JSON: `url`, `port`, `market` (the source) and `now` (naive UTC, ISO).
 
     Args:
-        source: A simulated market, or the recorded one in `data`.
-        data: Folder of recorded data; with `recorded` only.
+        source: A simulated market, or the one in `data`: recorded, or made up for an example.
+        data: Folder of recorded data; not with `simulated`.
         seed: Seed of the simulated market.
         now: The market's present, naive UTC; None: the current time.
         host: Address to listen on.
@@ -50,7 +50,7 @@ def serve(
         exit_with_stdin: End when standard input ends, so that the server does not outlive its parent.
 
     Raises:
-        BadArguments: `data` without `recorded`, or the reverse; a seed or time that the simulation does not
+        BadArguments: `data` with `simulated`, or no `data` without it; a seed or time that the simulation does not
             have; a port or address that cannot be used.
         BadRecording: The folder cannot be served.
         BadFaults: The fault file cannot be used.
@@ -68,7 +68,7 @@ def serve(
 
 
 def _market(source: str, data: Path | None, seed: int, now_ms: int) -> Market:
-    if (source == "recorded") != (data is not None):
+    if (source == "simulated") == (data is not None):
         raise BadArguments("`--data DIR` belongs to `--source recorded`; give both or neither")
     if source == "simulated":
         from pipelines.local_exchange.simulation import SimulatedMarket

@@ -25,8 +25,8 @@ class LocalExchangeProcess:
     The server ends with the block, and also when this process dies without leaving it.
 
     Args:
-        source: A simulated market, or the recorded one in `data`.
-        data: Folder of recorded data; with `recorded` only.
+        source: A simulated market, or the one in `data`: recorded, or made up for an example.
+        data: Folder of recorded data; not with `simulated`.
         seed: Seed of the simulated market.
         now: The market's present, naive UTC; None: the current time.
         faults: JSON file of faults to put in force.
@@ -40,7 +40,7 @@ class LocalExchangeProcess:
 
     def __init__(
         self,
-        source: Literal["simulated", "recorded"] = "simulated",
+        source: Literal["simulated", "example", "recorded"] = "simulated",
         data: Path | None = None,
         seed: int = 0,
         now: datetime | None = None,

@@ -36,7 +36,7 @@ def keeps_no_history(capabilities: Capabilities) -> bool:
 
 def snapshot_day(settings: Settings) -> date:
     """The day that has just ended, in the time of the source."""
-    if settings.source == "recorded":
+    if settings.source in ("recorded", "example"):
         from pipelines.local_exchange.recorded_files import recorded_days
 
         assert settings.data is not None
