@@ -116,9 +116,7 @@ def _fields(line: int, given: dict[str, str]) -> tuple[str, str, Fraction]:
         known = ", ".join(SUPPORTED_EXCHANGES)
         raise PortfolioError(f"line {line}, column exchange: {given['exchange']!r} is none of {known}; correct it")
     if not (asset.isascii() and asset.isalnum() and len(asset) <= 30):
-        raise PortfolioError(
-            f"line {line}, column asset: {given['asset']!r} is no coin; write for example BTC"
-        )
+        raise PortfolioError(f"line {line}, column asset: {given['asset']!r} is no coin; write for example BTC")
     try:
         return exchange, asset, parse_amount(given["quantity"])
     except ValueError as error:

@@ -18,7 +18,9 @@ HEAD = "exchange,asset,quantity\n"
 
 
 def test_holdings_are_read_in_any_order_of_columns_with_more_beside_them():
-    statement = parse_statement(" Quantity ,note,ASSET,exchange\r\n0.5,mine,btc,Binance\r\n\r\n1e-8,,ETH,okx\r\n", TAXONOMY)
+    statement = parse_statement(
+        " Quantity ,note,ASSET,exchange\r\n0.5,mine,btc,Binance\r\n\r\n1e-8,,ETH,okx\r\n", TAXONOMY
+    )
     assert statement.quantities == {("binance", "BTC"): F(1, 2), ("okx", "ETH"): F(1, 10**8)}
     assert statement.left_out == statement.notes == ()
 
@@ -76,7 +78,9 @@ def test_what_cannot_be_read_is_refused_with_line_and_column(text, message):
         parse_statement(text, TAXONOMY)
 
 
-@pytest.mark.parametrize(("content", "message"), [(None, "cannot be read"), ((HEAD + "okx,BTC,1").encode("utf-16"), "UTF-8")])
+@pytest.mark.parametrize(
+    ("content", "message"), [(None, "cannot be read"), ((HEAD + "okx,BTC,1").encode("utf-16"), "UTF-8")]
+)
 def test_a_file_that_is_missing_or_no_utf8_is_named(tmp_path, content, message):
     file = tmp_path / "mine.csv"
     if content is not None:

@@ -45,7 +45,9 @@ def statement(**quantities):
 
 def test_holdings_are_replaced_and_every_other_line_is_kept(file):
     edit = put_holdings(file, statement(binance_BTC="0.5", bybit_SOL="10"), DAY, TAXONOMY)
-    assert edit.text == """\
+    assert (
+        edit.text
+        == """\
 # my portfolio
 preset: balanced   # because
 holdings:
@@ -60,6 +62,7 @@ cash_usd: 7
 fees: {okx: {spot_frac: 0.0008}}
 as_of: 2026-11-22
 """
+    )
     assert edit.changes == (
         "as_of: none -> 2026-11-22", "binance BTC: 1 -> 0.5", "bybit SOL: none -> 10", "okx ETH: 3 -> none",
     )  # fmt: skip
