@@ -2,8 +2,9 @@
 
 What a run decides stands in `policy.yml` and `portfolio.yml`; the settings below change no number of a decision but
 its input. Every field can be set as `ROTATION_<FIELD>`; nested ones as `ROTATION_INGEST__RATE_LIMIT`. Keys of an
-exchange account (`ROTATION_KEY_BINANCE`, `ROTATION_SECRET_BINANCE`, `ROTATION_PASSPHRASE_OKX`) are no settings: only
-the command that reads balances asks for them, by `exchange_credentials`.
+exchange account (`ROTATION_KEY_<EXCHANGE>`, `ROTATION_SECRET_<EXCHANGE>`, `ROTATION_PASSPHRASE_<EXCHANGE>`, so for
+Binance `ROTATION_KEY_BINANCE` and `ROTATION_SECRET_BINANCE`) are no settings: only the command that reads balances asks
+for them, by `exchange_credentials`.
 """
 
 import os

@@ -18,7 +18,7 @@ from pipelines.clock import utc_now
 from pipelines.limits import gate_limits
 from pipelines.policy import Policy
 from pipelines.raw.batch import Stamp
-from pipelines.raw.universe import read_assets
+from pipelines.seeds import read_assets
 from pipelines.settings import SEEDS_DIRECTORY, Settings
 from warehouse.archive import contract_sizes, imported_files
 from warehouse.connection import Warehouse

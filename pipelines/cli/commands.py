@@ -396,7 +396,7 @@ def _explain(error: Exception, debug: bool) -> int:
     from pipelines.exchanges.accounts import AccountError, AccountUnreachable
     from pipelines.local_exchange.process import LocalExchangeFailed
     from pipelines.local_exchange.recorded_files import BadRecording
-    from pipelines.raw.universe import SeedError
+    from pipelines.seeds import SeedError
     from pipelines.settings import SettingsError
     from warehouse.errors import WarehouseError
 

@@ -219,8 +219,8 @@ class Portfolio(Section):
     futures: Futures | None = None
     strategic_weights: dict[Name, Share] | None = None
     limits: LimitOverrides | None = None  # type: ignore[valid-type]
-    sectors: dict[Name, SectorChoice] = {}
-    fees: dict[Exchange, Fees] = {}
+    sectors: dict[Name, SectorChoice] = Field(default_factory=dict)
+    fees: dict[Exchange, Fees] = Field(default_factory=dict)
 
     @field_validator("strategic_weights", "sectors", mode="before")
     @classmethod

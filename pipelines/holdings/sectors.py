@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from pipelines.money import exact
-from pipelines.raw.universe import SeedError, read_assets
+from pipelines.seeds import SeedError, read_assets
 from pipelines.settings import SEEDS_DIRECTORY
 
 # The names of the article that the strategy is from, and their common spellings.

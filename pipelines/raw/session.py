@@ -30,7 +30,8 @@ from pipelines.raw.identity import set_aside, strangers
 from pipelines.raw.ingest import IngestReport, Limits, Progress, ingest_exchange, ingest_instruments
 from pipelines.raw.plan import Wants, plan_series
 from pipelines.raw.snapshot import is_taken, keeps_no_history, observed_symbols, take_snapshot
-from pipelines.raw.universe import read_assets, select_instruments
+from pipelines.raw.universe import select_instruments
+from pipelines.seeds import read_assets
 from pipelines.settings import SEEDS_DIRECTORY, Settings
 from warehouse.connection import Connection, Warehouse
 from warehouse.origin import claim_origin

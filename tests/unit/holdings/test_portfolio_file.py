@@ -45,7 +45,8 @@ def test_an_empty_file_changes_nothing_of_the_policy_and_states_no_holdings():
         ("preset: balanced", F(3, 5), F(2, 5), (F(7, 20), F(9, 20))),  # the band moved along by 1/5
         ('preset: custom\nsplit: {spot: "49/50", futures: "1/50"}', F(49, 50), F(1, 50), (F(0), F(7, 100))),
         ('preset: custom\nsplit: {spot: 0, futures: 1}', F(0), F(1), (F(19, 20), F(1))),
-        ('preset: custom\nsplit: {spot: "1/2", futures: "1/2", band: ["1/4", "3/5"]}', F(1, 2), F(1, 2), (F(1, 4), F(3, 5))),
+        ('preset: custom\nsplit: {spot: "1/2", futures: "1/2", band: ["1/4", "3/5"]}',
+         F(1, 2), F(1, 2), (F(1, 4), F(3, 5))),
     ],
 )  # fmt: skip
 def test_a_preset_is_a_split_that_sums_to_one_inside_its_band(text, spot, futures, band):
@@ -182,10 +183,10 @@ def test_fees_of_an_exchange_stand_in_place_of_the_policys():
         ("value_usd: 5\ncash_usd: 5", r"^value_usd: is the worth of everything in cash, and cash_usd list"),
         ("holdings: []", r"^holdings: nothing is held"),
         ("cash_usd: '1,000'", r"^cash_usd: '1,000' is no amount; write a number such as 0.25, with a point"),
-        ("holdings: [{exchange: kraken, asset: BTC, quantity: 1}]", r"^holdings\.0\.exchange: there is no exchange 'kraken'"),
+        ("holdings: [{exchange: kraken, asset: BTC, quantity: 1}]", r"^holdings\.0\.exchange: .* 'kraken' here; use"),
         ("holdings: [{exchange: okx, asset: btc, quantity: 1}]", r"^holdings\.0\.asset: 'btc' is no coin; .*capitals"),
         ("holdings: [{exchange: okx, asset: BTC}]", r"^holdings\.0\.quantity: give BTC either"),
-        ("holdings: [{exchange: okx, asset: BTC, quantity: 1, value_usd: 1}]", r"^holdings\.0\.quantity: give BTC either"),
+        ("holdings: [{exchange: okx, asset: BTC, quantity: 1, value_usd: 1}]", r"^holdings\.0\.quantity: give BTC"),
         ("holdings: [{asset: BTC, quantity: 1}]", r"^holdings\.0\.exchange: is missing; add it"),
         ("holdings: [{exchange: okx, asset: BTC, quantity: 0}]", r"^holdings\.0\.quantity: 0 must be above 0"),
         (
@@ -203,7 +204,7 @@ def test_fees_of_an_exchange_stand_in_place_of_the_policys():
         ("limits: {sector_cap: 3}", r"^limits\.sector_cap: 3 is out of range"),
         ("sectors: {L1: {reduce_expression: hold}}", r"^sectors\.L1\.reduce_expression: 'hold' cannot be used"),
         ("fees: {kraken: {spot_frac: 0.001}}", r"^fees\.kraken: there is no exchange 'kraken'"),
-        ("fees: {okx: {spot_frac: 0.1}}", r"^fees\.okx\.spot_frac: 0.1 is a fee of over 5%; write a fraction: 0.1% is 0.001"),
+        ("fees: {okx: {spot_frac: 0.1}}", r"^fees\.okx\.spot_frac: 0.1 is a fee of over 5%; .*: 0.1% is 0.001"),
         ("as_of: yesterday", r"^as_of: 'yesterday' cannot be used"),
         ("version: 2", r"^version: 2 cannot be used"),
         ("- 1", "must be keys with values"),
@@ -247,7 +248,7 @@ def test_a_position_given_twice_is_refused():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("strategic_weights: {GAMING: 1}", r"^strategic_weights: no sector is called GAMING; use one of DEFI, HIGH_BETA"),
+        ("strategic_weights: {GAMING: 1}", r"^strategic_weights: no sector is called GAMING; use one of DEFI,"),
         ("sectors: {GAMING: {bullish_expression: both}}", r"^sectors: no sector is called GAMING"),
         ("holdings: [{exchange: okx, asset: PAXG, quantity: 1}]", r"^holdings\.0\.asset: no sector has PAXG"),
         ("holdings: [{exchange: okx, asset: RNDR, quantity: 1}]", r"RNDR is counted as RENDER; write RENDER"),

@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 
 from pipelines.exchanges.port import INSTRUMENT_COLUMNS
-from pipelines.raw.universe import Assets, SeedError, read_assets, select_instruments
+from pipelines.raw.universe import select_instruments
+from pipelines.seeds import Assets, SeedError, read_assets
 from pipelines.settings import SEEDS_DIRECTORY
 
 START, END = datetime(2024, 1, 1), datetime(2024, 7, 1)
