@@ -24,6 +24,7 @@ _CLOSED = {
     "LIMIT_PRICE": "the price rose to the limit at which the spot was to be sold",
     "STATE_LEFT": "the state that called for it has ended",
     "STOP": "the close was at or below its stop",
+    "SOLD_SHORT": "the same asset is sold short here, and the two would cancel",
     "SWITCHED_OFF": "the policy no longer asks for it",
 }
 _DONE = {"open": "Opened a {} of", "hold": "Kept a {} of", "resize": "Resized the {} to"}
