@@ -131,3 +131,9 @@ def test_a_position_without_a_price_is_kept_counted_and_named():
     plan = decide(blind, DAY + dt.timedelta(1), book)
     assert (plan.sleeve["used_margin_usd"], plan.sleeve["worst_scenario_usd"]) == (8000.0, None)
     assert "has no price today, so it is kept" in plan.notes[0]
+
+
+def test_a_margin_rounded_to_the_cent_stays_inside_the_budget():
+    # half of 100.01 is 50.005: 50.00, although the cent nearest to the half is 50.01
+    fine = SleeveMarket({"BTC": dataclasses.replace(BTC, lot_step_base=1e-12)}, MARKET.sectors)
+    assert decide(fine, collateral=10_001).sleeve["used_margin_usd"] == 50.0
