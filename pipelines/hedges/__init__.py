@@ -1,1 +1,1 @@
-"""The futures sleeve: the hedge of overbought assets and what it does in every scenario."""
+"""The futures sleeve as pure functions: hedges, liquidity shorts, tactical longs, budgets, scenarios."""

@@ -24,6 +24,7 @@ _CLOSED = {
     "LIMIT_PRICE": "the price rose to the limit at which the spot was to be sold",
     "STATE_LEFT": "the state that called for it has ended",
     "STOP": "the close was at or below its stop",
+    "SOLD_SHORT": "the same asset is sold short here, and the two would cancel",
     "SWITCHED_OFF": "the policy no longer asks for it",
 }
 _DONE = {"open": "Opened a {} of", "hold": "Kept a {} of", "resize": "Resized the {} to"}
@@ -95,7 +96,11 @@ def _worth(row: Mapping[str, Any], is_netted: bool, policy: Policy) -> str:
         f"falls: {smaller}, and so does a gain; "
     )
     ratio = row["ratio_for_80pct_offset_frac"]
-    text += f"an offset of {wanted:.0%} needs a ratio of {ratio:.2f}." if ratio is not None else "no ratio does more."
+    text += (
+        f"an offset of {wanted:.0%} needs a ratio of {ratio:.2f}."
+        if ratio is not None
+        else "its ratio to the spot cannot be told, as the spot does not move with it."
+    )
     if row["beta"] is not None:
         fit = "unknown" if row["beta_r2_frac"] is None else f"{row['beta_r2_frac']:.2f}"
         rest = row["residual_risk_annualised"]
@@ -104,7 +109,7 @@ def _worth(row: Mapping[str, Any], is_netted: bool, policy: Policy) -> str:
             f"{'an unknown share' if rest is None else format(rest, '.0%')} a year by itself."
         )
     elif MARKET in row["trigger"] and row["role"] == "hedge":
-        text += f" That takes the spot to move one for one with {row['asset']}, which is one asset and no index."
+        text += f" This takes it that the spot moves one for one with {row['asset']}, which is one asset and no index."
     return text
 
 

@@ -37,11 +37,18 @@ def enters(view: SectorView, policy: Policy) -> bool:
 
 
 def close_reason(
-    day: dt.date, position: Position, mark: Fraction | None, view: SectorView, policy: Policy
+    day: dt.date,
+    position: Position,
+    mark: Fraction | None,
+    view: SectorView,
+    policy: Policy,
+    shorts: frozenset[str] = frozenset(),
 ) -> str | None:
-    """Why a tactical long closes: gone, stopped, no longer called for, or too old."""
+    """Why a tactical long closes: gone, sold short by another role, stopped, no longer called for, or too old."""
     if mark is not None and position.is_liquidated(mark, exact(policy.scenarios.mmr)):
         return "LIQUIDATED"
+    if position.asset in shorts:
+        return "SOLD_SHORT"
     if day <= position.opened:
         return None
     if mark is not None and position.stop_price_usd is not None and mark <= position.stop_price_usd:
@@ -72,7 +79,7 @@ def tactical_intents(
     for position in book.of_role("tactical"):
         live.add(position.sector)
         one, view = market.of(position), market.sectors.get(position.sector, SectorView())
-        intents.append(Intent(position, one, close=close_reason(day, position, one.mark, view, policy)))
+        intents.append(Intent(position, one, close=close_reason(day, position, one.mark, view, policy, shorts)))
     kept = sum((i.position.margin_usd for i in intents if i.close is None), ZERO)
     collateral, room, nav = budget_usd
     room -= kept
