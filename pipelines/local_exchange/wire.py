@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from math import isnan
 from typing import Any
 
@@ -45,6 +46,16 @@ def dumps(value: Any) -> bytes:
 def text(value: float | None) -> str | None:
     """A number as the exchanges write it, as text that reads back as the same float64; unknown is None."""
     return None if value is None or isnan(value) else repr(float(value))
+
+
+def plain(number: float | Decimal) -> str:
+    """A number without an exponent: `0.00001`, `1000000`."""
+    return format(Decimal(str(number)).normalize(), "f")
+
+
+def decimals(step: float) -> int:
+    """Decimals of quantities or prices in steps of a power of ten: 5 for 0.00001, -3 for 1000."""
+    return -Decimal(str(step)).adjusted()
 
 
 def candle_rows(columns: Mapping[str, np.ndarray], template: str) -> bytes:
