@@ -168,10 +168,9 @@ def _first_closes(recording: Recording) -> dict[tuple[str, str], float]:
     if not frames:
         return {}
     # Each frame is sorted by time within a series, so a series' first row is its oldest.
-    series = ["exchange", "symbol", "price_type", "timeframe"]
-    starts = [
-        frame.filter(pl.col("close") > 0).group_by(pl.col(series).cast(pl.String)).agg(pl.col("ts", "close").first()) for frame in frames
-    ]
+    series = pl.col("exchange", "symbol", "price_type", "timeframe").cast(pl.String)
+    first_rows = pl.col("ts", "close").first()
+    starts = [frame.filter(pl.col("close") > 0).group_by(series).agg(first_rows) for frame in frames]
     oldest = pl.concat(starts).sort(pl.col("price_type") != "last", "ts", "timeframe", "price_type")
     first = oldest.unique(["exchange", "symbol"], keep="first", maintain_order=True)
     return {(exchange, symbol): close for exchange, symbol, close in first["exchange", "symbol", "close"].iter_rows()}
