@@ -108,7 +108,9 @@ def _is_skip(mark: ast.expr, names: set[str]) -> bool:
     """Whether a decorator, or a value kept to be one, is `pytest.mark.skip`."""
     if isinstance(mark, ast.Call):
         return _is_skip(mark.func, names)
-    return isinstance(mark, ast.Attribute) and mark.attr == "skip" or isinstance(mark, ast.Name) and mark.id in names
+    if isinstance(mark, ast.Name):
+        return mark.id in names
+    return isinstance(mark, ast.Attribute) and mark.attr == "skip"
 
 
 def page() -> str:

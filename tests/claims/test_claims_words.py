@@ -66,7 +66,7 @@ def test_s4_everything_printed_about_a_release_says_that_nothing_is_demonstrated
         for node in ast.walk(function)
         if isinstance(node, ast.Name) and node.id == "DISCLAIMER"
     }
-    assert printing == {"show", "show_run", "_print_whereabouts"}
+    assert printing >= {"show", "show_run", "_print_whereabouts"}
 
 
 def test_s9_no_text_claims_to_see_institutions(texts):
