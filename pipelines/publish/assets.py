@@ -34,7 +34,6 @@ _CHECKS_PASSED = "select count(*) from quality.check_results where run_id = $run
             kinds={"greatexpectations"},
             owners=["team:data"],
             deps=[
-                dg.AssetKey(["portfolio", "target_allocations"]),
                 dg.AssetKey(["portfolio", "hedge_scenarios"]),
                 dg.AssetKey(["portfolio", "futures_sleeve"]),
                 dg.AssetKey(["portfolio", "nav_daily"]),
