@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.cli import diff, explain, replay
 from pipelines.cli.archive import archive_app
 from pipelines.cli.options import (
     EXIT_CODES,
@@ -38,6 +39,9 @@ policy_app = typer.Typer(**_typer_settings, help="The policy: every threshold, l
 app.add_typer(exchange_app, name="exchange")
 app.add_typer(policy_app, name="policy")
 app.add_typer(archive_app, name="archive")
+app.command(epilog=explain.EPILOG)(explain.explain)
+app.command(epilog=diff.EPILOG)(diff.diff)
+app.command(epilog=replay.EPILOG)(replay.replay)
 
 
 @dataclass
