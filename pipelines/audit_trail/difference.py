@@ -7,7 +7,7 @@ from difflib import ndiff
 
 from pipelines.audit_trail.contents import Change, changes
 from warehouse.connection import Connection, Warehouse
-from warehouse.errors import WarehouseError, WarehouseLocked
+from warehouse.errors import WarehouseError
 from warehouse.provenance import Arrival, Snapshot, arrivals, read_snapshots, stored_policy, stored_taxonomy
 
 
@@ -85,7 +85,7 @@ def difference(warehouse: Warehouse, day: date, first: str | None = None, second
         try:
             with warehouse.look_into_build() as build:
                 arrived = _arrivals(build, before, after)
-        except (WarehouseLocked, WarehouseError):
+        except WarehouseError:
             is_complete = False
             arrived = _arrivals(con, before, after)
         causes = _causes(con, before, after, arrived, {one.decision_id: one for one in stored})

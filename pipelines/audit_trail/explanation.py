@@ -37,13 +37,10 @@ def explain_day(con: Connection, day: date, policy: Policy, sector: str | None =
     signals, old_signals = (_by_sector(con, "portfolio.sector_signals", when) for when in (day, earlier))
     targets, old_targets = (_by_sector(con, "portfolio.target_allocations", when) for when in (day, earlier))
     health = _by_sector(con, "marts.data_health_daily", day, "date")
-    names = [name for name in sorted({*signals, *targets}, key=lambda one: (one == "CASH", one))]
+    names = sorted({*signals, *targets}, key=lambda name: (name == "CASH", name))
+    tables = (signals, old_signals, targets, old_targets, health)
     sectors = [
-        _sector(
-            name, signals.get(name), old_signals.get(name), targets.get(name), old_targets.get(name), health, policy
-        )
-        for name in names
-        if sector in (None, name)
+        _sector(name, *(table.get(name) for table in tables), policy) for name in names if sector in (None, name)
     ]
     report: Row = {
         "as_of_date": day,
@@ -72,12 +69,12 @@ def _sector(
     old_signal: Row | None,
     target: Row | None,
     old_target: Row | None,
-    health: dict[str, Row],
+    health: Row | None,
     policy: Policy,
 ) -> Row:
     record: Row = {"sector": name, "explanation": (target or signal or {}).get("explanation")}
     if signal:
-        flips = json.loads(signal["distance_to_flip"])
+        flips = json.loads(signal["distance_to_flip"] or "[]")
         record |= {
             "state": signal["state"],
             "raw_state": signal["raw_state"],
@@ -85,11 +82,11 @@ def _sector(
             "previous_state": signal["previous_state"],
             "action": signal["action"],
             "vetoes": signal["reason_codes"],
-            "spread_z": json.loads(signal["spread_z"]),
+            "spread_z": json.loads(signal["spread_z"] or "{}"),
             "metrics": {metric: signal[metric] for metric in METRIC_NAMES},
-            "predicates": json.loads(signal["rule_trace"]),
+            "predicates": json.loads(signal["rule_trace"] or "[]"),
             "distance_to_flip": [flip | {"in_words": _in_words(flip, policy)} for flip in flips],
-            "data_health": {key: value for key, value in health.get(name, {}).items() if key not in ("date", "sector")},
+            "data_health": {key: value for key, value in (health or {}).items() if key not in ("date", "sector")},
         }
     if target:
         record |= {

@@ -118,7 +118,8 @@ def figure(
     first_day = day - timedelta(days=source.days - 1)
     signal = read(
         release,
-        f"select {metric} as value, decided_at from portfolio.sector_signals where as_of_date = $day and sector = $sector",
+        f"select {metric} as value, decided_at from portfolio.sector_signals "
+        "where as_of_date = $day and sector = $sector",
         {"day": day, "sector": sector},
     )
     if signal.is_empty():
@@ -131,8 +132,7 @@ def figure(
     found = rows_behind(raw, source.table, first_day, day, known_until, wanted, policy.data.oi_window_min[1])
     weights = {(when, name): (of, weight) for when, of, name, weight in leaders.iter_rows()}
     rows = [
-        {"leader_of": weights[row["date"], row["asset"]][0], "leader_weight": weights[row["date"], row["asset"]][1]}
-        | row
+        dict(zip(("leader_of", "leader_weight"), weights[row["date"], row["asset"]], strict=True)) | row
         for row in found.rows
         if (row["date"], row["asset"]) in weights and row.get("price_type") in (None, "last")
     ]

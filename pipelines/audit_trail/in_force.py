@@ -39,8 +39,11 @@ def keep_in_force(
     connection: Connection, policy: Policy, taxonomy_hash: str, seeds_directory: Path, used_at: datetime
 ) -> int:
     """Keep the policy and the taxonomy of tonight's decisions, if they are new; gives how many rows were added."""
-    rows = {POLICIES: policy_rows(policy, used_at), TAXONOMIES: taxonomy_rows(taxonomy_hash, seeds_directory, used_at)}
-    return sum(append(connection, table, pl.DataFrame(new, schema=frame_schema(table))) for table, new in rows.items())
+    rows = (
+        (POLICIES, policy_rows(policy, used_at)),
+        (TAXONOMIES, taxonomy_rows(taxonomy_hash, seeds_directory, used_at)),
+    )
+    return sum(append(connection, table, pl.DataFrame(new, schema=frame_schema(table))) for table, new in rows)
 
 
 def policy_of(connection: Connection, snapshot: Snapshot, current: Policy) -> Policy | None:

@@ -169,8 +169,8 @@ def _belongs(stretch: Stretch, one: Snapshot, is_same_knowledge: Callable[[datet
     last = stretch.links[-1]
     if (one.policy_hash, one.source, one.portfolio_hash) != (last.policy_hash, last.source, last.portfolio_hash):
         return False
-    if one.known_until < stretch.known_until:
-        return False
+    if one.known_until <= stretch.known_until:
+        return one.known_until == stretch.known_until
     return is_same_knowledge(stretch.known_until, one.known_until, last.as_of_date)
 
 

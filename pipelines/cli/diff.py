@@ -21,11 +21,9 @@ def diff(
     day: Annotated[date, typer.Argument(parser=parse_day, metavar="DAY", help="The decided day.")],
     first: Annotated[
         str | None,
-        typer.Option("--from", metavar="ID", help="The earlier snapshot; default the one before the newest."),
+        typer.Option("--from", metavar="ID", help="One snapshot; default the one before the newest."),
     ] = None,
-    second: Annotated[
-        str | None, typer.Option("--to", metavar="ID", help="The later snapshot; default the newest.")
-    ] = None,
+    second: Annotated[str | None, typer.Option("--to", metavar="ID", help="The other one; default the newest.")] = None,
     form: RunFormatOption = RunFormat.TABLE,
     warehouse: WarehouseOption = None,
 ) -> None:

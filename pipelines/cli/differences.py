@@ -80,6 +80,8 @@ def _batch(one: Arrival) -> str:
 
 
 def _plain(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.8g}"
     if isinstance(value, dict):
         return ", ".join(f"{name} {_plain(part)}" for name, part in value.items())
     return "unknown" if value is None else str(value)

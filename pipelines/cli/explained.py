@@ -101,18 +101,14 @@ def figure_report(info: Row, found: Figure, is_build: bool) -> RenderableType:
     """A metric with the raw rows behind it, and what the file that was read does not hold."""
     table = found.source.table
     event = str(table.event_column)
-    values = {
-        "funding_rates": ("funding_rate", "interval_hours"),
-        "open_interest": ("open_interest_base", "open_interest_contracts", "open_interest_usd"),
-    }.get(table.name, ("close", "volume_base", "volume_quote"))
-    rows = _table("Day", "Instrument", event, *values, "Ingested (UTC)", "Batch", "SHA-256 of the answer")
+    value = {"funding_rates": "funding_rate", "open_interest": "open_interest_base"}.get(table.name, "close")
+    rows = _table(event, "Instrument", value, "Ingested (UTC)", "Batch", "SHA-256")
     for row in found.rows[:MOST_ROWS]:
         rows.add_row(
-            str(row["date"]),
+            f"{row[event]:%Y-%m-%d %H:%M}",
             Text(safe(f"{row['exchange']} {row['symbol']}")),
-            f"{row[event]:%m-%d %H:%M}",
-            *(_plain(row[name]) for name in values),
-            f"{row['ingested_at']:%Y-%m-%d %H:%M:%S}",
+            _number(row[value]),
+            f"{row['ingested_at']:%m-%d %H:%M:%S}",
             str(row["batch_id"])[:8],
             (row["payload_sha256"] or "unknown")[:12],
         )
