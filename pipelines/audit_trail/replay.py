@@ -20,7 +20,7 @@ from pipelines.progress import report
 from pipelines.publish.snapshots import take_snapshots
 from pipelines.version import code_version
 from warehouse.connection import Warehouse
-from warehouse.contracts import ALLOCATION_SNAPSHOTS
+from warehouse.contracts import ALLOCATION_SNAPSHOTS, DECISIONS
 from warehouse.past import differing_days, fill_raw, keep_decisions, restore_decisions
 from warehouse.portfolio import read
 from warehouse.provenance import Snapshot, arrived_between, read_snapshots, snapshot_contents
@@ -243,9 +243,9 @@ class _Workshop:
             take_snapshots(con, first, last, utc_now())
             sql = f"from {ALLOCATION_SNAPSHOTS.qualified_name} where as_of_date between $first and $last"
             rows = read(con, sql, {"first": first, "last": last}).to_dicts()
-            decisions = read(con, "select decision_id, input_hash, policy_hash from portfolio.decisions").to_dicts()
+            decisions = read(con, f"from {DECISIONS.qualified_name}").to_dicts()
         hashes = {row["decision_id"]: row for row in decisions}
-        rebuilt = {row["as_of_date"]: row | hashes.get(row["decision_id"], {}) for row in rows}
+        rebuilt = {row["as_of_date"]: hashes.get(row["decision_id"], {}) | row for row in rows}
         if all(link.is_current for link in links):
             differing = differing_days(self.past, self.release_path, first, last, NOT_THE_DECISION)
             for day, (table, row) in differing.items():
@@ -274,8 +274,8 @@ def judge(snapshot: Snapshot, rebuilt: dict[str, Any] | None) -> Verdict:
     if rebuilt["decision_id"] != snapshot.decision_id:
         causes = [
             f"{name} was {getattr(snapshot, name)} and is {rebuilt.get(name)}"
-            for name in ("input_hash", "policy_hash")
-            if getattr(snapshot, name) not in (None, rebuilt.get(name))
+            for name in ("input_hash", "policy_hash", "taxonomy_hash", "portfolio_hash")
+            if getattr(snapshot, name) is not None and rebuilt.get(name) not in (None, getattr(snapshot, name))
         ]
         cause = "; ".join(causes) or "the taxonomy, the held book or the portfolio's value is another one"
         return Verdict(snapshot, "different", f"decision_id: the same targets from other inputs: {cause}", tuple(notes))
