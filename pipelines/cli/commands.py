@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.cli import diff, explain, replay
 from pipelines.cli.archive import archive_app
 from pipelines.cli.example import example_app
 from pipelines.cli.options import (
@@ -42,6 +43,9 @@ app.add_typer(policy_app, name="policy")
 app.add_typer(archive_app, name="archive")
 app.add_typer(portfolio_app, name="portfolio")
 app.add_typer(example_app, name="example")
+app.command(epilog=explain.EPILOG)(explain.explain)
+app.command(epilog=diff.EPILOG)(diff.diff)
+app.command(epilog=replay.EPILOG)(replay.replay)
 
 
 @dataclass

@@ -173,6 +173,15 @@ def _known_day(con: Connection, topic: Topic, day: date | None, info: dict[str, 
     return day
 
 
+def known_decided_day(con: Connection, day: date | None, info: dict[str, Any]) -> date:
+    """The decided day asked for, or the newest one.
+
+    Raises:
+        NothingThere: the release has no such day.
+    """
+    return _known_day(con, Topic.ALLOCATIONS, day, info)
+
+
 def _days(days: list[date]) -> str:
     if len(days) <= 10:
         return ", ".join(map(str, days))

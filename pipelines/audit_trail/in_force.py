@@ -1,0 +1,60 @@
+"""The policy and the taxonomy of a decision: kept at publication, found again when it is looked into."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipelines.policy import Policy, parse_policy
+from warehouse.connection import Connection
+from warehouse.frames import frame_schema
+from warehouse.portfolio import append
+from warehouse.provenance import POLICIES, TAXONOMIES, Snapshot, stored_policy
+
+TAXONOMY_FILES = ("asset_sectors.csv", "asset_symbols.csv", "sectors.csv")
+
+
+def policy_rows(policy: Policy, used_at: datetime) -> list[dict[str, Any]]:
+    """The row of `portfolio.policies`."""
+    row = {"policy_hash": policy.canonical_hash(), "policy_json": policy.canonical_json(), "first_used_at": used_at}
+    return [row]
+
+
+def taxonomy_rows(taxonomy_hash: str, seeds_directory: Path, used_at: datetime) -> list[dict[str, Any]]:
+    """The rows of `portfolio.taxonomies`: the seed files that the hash was taken over."""
+    return [
+        {
+            "taxonomy_hash": taxonomy_hash,
+            "file": name,
+            "content": (seeds_directory / name).read_text(encoding="utf-8"),
+            "first_used_at": used_at,
+        }
+        for name in TAXONOMY_FILES
+    ]
+
+
+def keep_in_force(
+    connection: Connection, policy: Policy, taxonomy_hash: str, seeds_directory: Path, used_at: datetime
+) -> int:
+    """Keep the policy and the taxonomy of tonight's decisions, if they are new; gives how many rows were added."""
+    rows = (
+        (POLICIES, policy_rows(policy, used_at)),
+        (TAXONOMIES, taxonomy_rows(taxonomy_hash, seeds_directory, used_at)),
+    )
+    return sum(append(connection, table, pl.DataFrame(new, schema=frame_schema(table))) for table, new in rows)
+
+
+def policy_of(connection: Connection, snapshot: Snapshot, current: Policy) -> Policy | None:
+    """The policy of a decision; None where it is neither the current one nor kept.
+
+    A snapshot that does not say its policy is tried with the current one: its id tells whether that was right.
+    """
+    if snapshot.policy_hash in (None, current.canonical_hash()):
+        return current
+    stored = stored_policy(connection, snapshot.policy_hash)
+    if stored is None:
+        return None
+    policy = parse_policy(json.loads(stored))
+    return policy if policy.canonical_hash() == snapshot.policy_hash else None
