@@ -10,21 +10,8 @@ from datetime import date, datetime
 from typing import Any
 
 from warehouse.connection import Connection
-from warehouse.contracts import ALLOCATION_SNAPSHOTS, DECISIONS, FACTS, TEXT, TIMESTAMP, Table
+from warehouse.contracts import ALLOCATION_SNAPSHOTS, DECISIONS, FACTS, POLICIES, PORTFOLIOS, TAXONOMIES
 from warehouse.digest import DECISION_DELAY
-
-POLICIES = Table(
-    "portfolio",
-    "policies",  # append-only: every policy that a decision was made under
-    {"policy_hash": TEXT, "policy_json": TEXT, "first_used_at": TIMESTAMP},
-    key=("policy_hash",),
-)
-TAXONOMIES = Table(
-    "portfolio",
-    "taxonomies",  # append-only: the seed files of every taxonomy that a decision was made under
-    {"taxonomy_hash": TEXT, "file": TEXT, "content": TEXT, "first_used_at": TIMESTAMP},
-    key=("taxonomy_hash", "file"),
-)
 
 _HASHES = ("policy_hash", "input_hash", "taxonomy_hash", "portfolio_hash", "code_version", "source")
 
@@ -139,6 +126,15 @@ def stored_policy(con: Connection, policy_hash: str | None) -> str | None:
         return None
     sql = f"select policy_json from {POLICIES.qualified_name} where policy_hash = $1"
     found = con.execute(sql, [policy_hash]).fetchone()
+    return found[0] if found else None
+
+
+def stored_portfolio(con: Connection, portfolio_hash: str | None) -> str | None:
+    """The JSON of a portfolio file that was in force; None where it was not kept."""
+    if portfolio_hash is None or not has_table(con, PORTFOLIOS.qualified_name):
+        return None
+    sql = f"select portfolio_json from {PORTFOLIOS.qualified_name} where portfolio_hash = $1"
+    found = con.execute(sql, [portfolio_hash]).fetchone()
     return found[0] if found else None
 
 

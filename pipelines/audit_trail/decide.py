@@ -25,6 +25,7 @@ def decide_again(
     policy: Policy,
     settings: Mapping[str, object],
     with_marts: bool = True,
+    portfolio_json: str = "{}",
 ) -> None:
     """Build the marts and decide some days as a night does, from the raw rows that a warehouse holds.
 
@@ -37,6 +38,7 @@ def decide_again(
         last_day: Last day decided, included; the marts end there.
         policy: The policy in force.
         settings: More of the run's settings, as the run's `settings` resource takes them (`source`, ...).
+        portfolio_json: The portfolio file of then; without one the books began as cash.
         with_marts: False where the marts are there already and only the days are decided anew.
 
     Raises:
@@ -57,8 +59,10 @@ def decide_again(
     # The resource reads a file; JSON is YAML too.
     policy_path = warehouse.directory / "policy.yml"
     policy_path.write_text(policy.canonical_json(), encoding="utf-8")
+    portfolio_path = warehouse.directory / "portfolio.yml"
+    portfolio_path.write_text(portfolio_json, encoding="utf-8")
     resources = {
-        "settings": {"config": {"policy": str(policy_path), "data": ".", **settings}},
+        "settings": {"config": {"policy": str(policy_path), "portfolio": str(portfolio_path), "data": ".", **settings}},
         "warehouse": {"config": {"directory": str(warehouse.directory)}},
     }
     log = _log_path(warehouse)

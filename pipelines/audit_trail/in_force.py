@@ -1,4 +1,4 @@
-"""The policy and the taxonomy of a decision: kept at publication, found again when it is looked into."""
+"""The policy, the portfolio file and the taxonomy of a decision: kept at publication, found again when it is looked into."""
 
 import json
 from datetime import datetime
@@ -8,12 +8,12 @@ from typing import Any
 import polars as pl
 
 from pipelines.policy import Policy, parse_policy
+from pipelines.seeds import TAXONOMY_FILES
 from warehouse.connection import Connection
+from warehouse.contracts import POLICIES, PORTFOLIOS, TAXONOMIES
 from warehouse.frames import frame_schema
 from warehouse.portfolio import append
-from warehouse.provenance import POLICIES, TAXONOMIES, Snapshot, stored_policy
-
-TAXONOMY_FILES = ("asset_sectors.csv", "asset_symbols.csv", "sectors.csv")
+from warehouse.provenance import Snapshot, stored_policy
 
 
 def policy_rows(policy: Policy, used_at: datetime) -> list[dict[str, Any]]:
@@ -36,10 +36,26 @@ def taxonomy_rows(taxonomy_hash: str, seeds_directory: Path, used_at: datetime) 
 
 
 def keep_in_force(
-    connection: Connection, policy: Policy, taxonomy_hash: str, seeds_directory: Path, used_at: datetime
+    connection: Connection,
+    policy: Policy,
+    portfolio: tuple[str, str] | None,
+    taxonomy_hash: str,
+    seeds_directory: Path,
+    used_at: datetime,
 ) -> int:
-    """Keep the policy and the taxonomy of tonight's decisions, if they are new; gives how many rows were added."""
+    """Keep what tonight's decisions were made under, if it is new; gives how many rows were added.
+
+    Args:
+        connection: The build file.
+        policy: The resolved policy.
+        portfolio: Hash and JSON of the portfolio file; None where there is none.
+        taxonomy_hash: Of the seed files.
+        seeds_directory: Where they are.
+        used_at: Now.
+    """
+    names = ("portfolio_hash", "portfolio_json", "first_used_at")
     rows = (
+        (PORTFOLIOS, [dict(zip(names, (*portfolio, used_at), strict=True))] if portfolio else []),
         (POLICIES, policy_rows(policy, used_at)),
         (TAXONOMIES, taxonomy_rows(taxonomy_hash, seeds_directory, used_at)),
     )

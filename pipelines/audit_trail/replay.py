@@ -23,7 +23,7 @@ from warehouse.connection import Warehouse
 from warehouse.contracts import ALLOCATION_SNAPSHOTS, DECISIONS
 from warehouse.past import differing_days, fill_raw, keep_decisions, restore_decisions
 from warehouse.portfolio import read
-from warehouse.provenance import Snapshot, arrived_between, read_snapshots, snapshot_contents
+from warehouse.provenance import Snapshot, arrived_between, read_snapshots, snapshot_contents, stored_portfolio
 
 MOST_RESTARTS = 5
 # When and by which code something was decided, not what; snapshots are compared by themselves.
@@ -89,13 +89,14 @@ def replay(
         stored = read_snapshots(con)
         wanted = list(choose(stored))
         policies = {one.snapshot_id: policy_of(con, one, policy) for one in stored}
+        portfolios = {name: stored_portfolio(con, name) for name in {one.portfolio_hash for one in stored} if name}
     with warehouse.look_into_build() as con:
         chains = plan(stored, wanted, lambda *of_two: not arrived_between(con, *of_two))
     verdicts: dict[str, Verdict] = {}
     for number, chain in enumerate(chains):
         report("replay", f"{chain[0].links[0].as_of_date} to {chain[-1].links[-1].as_of_date}", number, len(chains))
         with TemporaryDirectory(prefix="rotation-replay-") as folder:
-            workshop = _Workshop(warehouse, release_path, Warehouse(Path(folder)), policies)
+            workshop = _Workshop(warehouse, release_path, Warehouse(Path(folder)), policies, portfolios)
             for stretch in chain:
                 verdicts |= {verdict.snapshot.snapshot_id: verdict for verdict in workshop.redo(stretch)}
     return [verdicts[one.snapshot_id] for one in sorted(wanted, key=lambda one: (one.as_of_date, one.taken_at))]
@@ -182,6 +183,7 @@ class _Workshop:
     release_path: Path
     past: Warehouse
     policies: dict[str, Policy | None]
+    portfolios: dict[str, str | None]
     is_broken: bool = False
 
     def redo(self, stretch: Stretch) -> list[Verdict]:
@@ -238,7 +240,13 @@ class _Workshop:
         settings: dict[str, object] = {"source": links[0].source} if links[0].source else {}
         if links[0].previous_decision_id is None and links[0].portfolio_value_usd is not None:
             settings["portfolio_value_usd"] = links[0].portfolio_value_usd
-        decide_again(self.past, first, last, policy, settings, with_marts)
+        hash_then = links[0].portfolio_hash
+        portfolio_json = "{}" if hash_then is None else self.portfolios[hash_then]
+        if portfolio_json is None:
+            raise ReplayError(
+                f"the portfolio file in force then (portfolio_hash {hash_then}) is not kept in the release"
+            )
+        decide_again(self.past, first, last, policy, settings, with_marts, portfolio_json)
         with self.past.open_build("replay") as con:
             take_snapshots(con, first, last, utc_now())
             sql = f"from {ALLOCATION_SNAPSHOTS.qualified_name} where as_of_date between $first and $last"

@@ -29,6 +29,11 @@ class Effective:
         return None if self.portfolio == Portfolio() else digest(self.portfolio)
 
     @property
+    def portfolio_json(self) -> str:
+        """The portfolio file with sorted keys; reading it gives the same portfolio again."""
+        return canonical_json(self.portfolio)
+
+    @property
     def strategic_weights(self) -> dict[str, Fraction] | None:
         """Exact strategic weight per sector; None: those of the seed."""
         return self.portfolio.strategic_weights
