@@ -26,6 +26,7 @@ from pipelines.cli.options import (
     parse_day,
     parse_instant,
 )
+from pipelines.cli.report import register as register_report
 
 if TYPE_CHECKING:
     from warehouse.connection import Warehouse
@@ -38,6 +39,7 @@ policy_app = typer.Typer(**_typer_settings, help="The policy: every threshold, l
 app.add_typer(exchange_app, name="exchange")
 app.add_typer(policy_app, name="policy")
 app.add_typer(archive_app, name="archive")
+register_report(app)
 
 
 @dataclass
