@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from itertools import pairwise
 from typing import Any
 
 from pipelines.report.data import Row
@@ -18,12 +19,27 @@ _CONFIG: dict[str, Any] = {
     "aria": False,
     "view": {"stroke": None},
     "axis": {
-        "labelColor": _INK, "titleColor": _INK, "domainColor": _INK, "tickColor": _INK, "gridColor": _INK,
-        "gridOpacity": 0.14, "domainOpacity": 0.5, "labelFontSize": 11, "titleFontSize": 11, "titleFontWeight": "normal",
+        "labelColor": _INK,
+        "titleColor": _INK,
+        "domainColor": _INK,
+        "tickColor": _INK,
+        "gridColor": _INK,
+        "gridOpacity": 0.14,
+        "domainOpacity": 0.5,
+        "labelFontSize": 11,
+        "titleFontSize": 11,
+        "titleFontWeight": "normal",
     },
-    "legend": {"labelColor": _INK, "titleColor": _INK, "labelFontSize": 11, "titleFontSize": 11, "orient": "top",
-               "titleFontWeight": "normal", "labelLimit": 260},
-}  # fmt: skip
+    "legend": {
+        "labelColor": _INK,
+        "titleColor": _INK,
+        "labelFontSize": 11,
+        "titleFontSize": 11,
+        "orient": "top",
+        "titleFontWeight": "normal",
+        "labelLimit": 260,
+    },
+}
 
 
 def line_panel(
@@ -44,31 +60,55 @@ def line_panel(
         series: Names in the order of their line styles; with more than one there is a legend.
     """
     values = [{"day": day.isoformat(), "series": name, "value": value} for day, name, value in rows]
-    mark = {"type": "area", "interpolate": "step-after", "fillOpacity": 0.25, "line": {"color": _LINE, "strokeWidth": 1.5}}
+    mark = {
+        "type": "area",
+        "interpolate": "step-after",
+        "fillOpacity": 0.25,
+        "line": {"color": _LINE, "strokeWidth": 1.5},
+    }
+    is_flat = area and not any(value for _, _, value in rows)  # a line in the middle would not look like nothing
     encoding: dict[str, Any] = {
         "x": {
-            "field": "day", "type": "temporal", "scale": {"type": "utc"},
-            "axis": {"title": None, "format": "%d %b %y", "tickCount": 3, "labelAngle": 0, "labelFlush": True, "grid": False},
+            "field": "day",
+            "type": "temporal",
+            "scale": {"type": "utc"},
+            "axis": {
+                "title": None,
+                "format": "%d %b %y",
+                "tickCount": 3,
+                "labelAngle": 0,
+                "labelFlush": True,
+                "grid": False,
+            },
         },
         "y": {
-            "field": "value", "type": "quantitative", "scale": {"zero": area},
+            "field": "value",
+            "type": "quantitative",
+            "scale": {"zero": area} | ({"domain": [0, 0.01]} if is_flat else {}),
             "axis": {"title": None, "format": unit, "tickCount": 4},
         },
-    }  # fmt: skip
+    }
     if len(series) > 1:
         names = list(series)
         encoding["color"] = {
-            "field": "series", "type": "nominal", "scale": {"domain": names, "range": _cycle(_PALETTE, len(names))},
+            "field": "series",
+            "type": "nominal",
+            "scale": {"domain": names, "range": _cycle(_PALETTE, len(names))},
             "legend": {"title": None, "symbolType": "stroke", "symbolSize": 300, "columns": 2},
-        }  # fmt: skip
+        }
         encoding["strokeDash"] = {
-            "field": "series", "type": "nominal", "scale": {"domain": names, "range": _cycle(_DASHES, len(names))},
-        }  # fmt: skip
+            "field": "series",
+            "type": "nominal",
+            "scale": {"domain": names, "range": _cycle(_DASHES, len(names))},
+        }
     layers: list[dict[str, Any]] = [
-        {"data": {"values": [{"value": rule}]}, "mark": {"type": "rule", "stroke": _RULE, "strokeDash": [4, 3]},
-         "encoding": {"y": {"field": "value", "type": "quantitative"}}}
+        {
+            "data": {"values": [{"value": rule}]},
+            "mark": {"type": "rule", "stroke": _RULE, "strokeDash": [4, 3]},
+            "encoding": {"y": {"field": "value", "type": "quantitative"}},
+        }
         for rule in rules
-    ]  # fmt: skip
+    ]
     shown = mark | {"color": _LINE} if area else {"type": "line", "strokeWidth": 1.7}
     if not area and len(series) <= 1:
         shown["stroke"] = _LINE
@@ -112,32 +152,45 @@ def heatmap(
     across: dict[str, Any]
     if is_time:
         across = {
-            "field": "x", "type": "temporal", "timeUnit": "utcyearmonthdate",
-            "axis": axis | {"format": "%d %b", "tickCount": 4, "labelFlush": True},
-        }  # fmt: skip
+            "field": "x",
+            "type": "temporal",
+            "timeUnit": "utcyearmonthdate",
+            "axis": axis | {"format": "%d %b", "labelOverlap": "greedy", "labelSeparation": 12},
+        }
     else:
-        across = {"field": "x", "type": "nominal", "sort": list(order), "axis": axis | {"labelAngle": -60, "labelLimit": 110}}
+        across = {
+            "field": "x",
+            "type": "nominal",
+            "sort": list(order),
+            "axis": axis | {"labelAngle": -60, "labelLimit": 110},
+        }
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
         "autosize": {"type": "fit", "contains": "padding"},
         "width": width,
-        "height": (60 if is_time else 150) + 20 * len(order),
+        "height": (60 if is_time else 150) + 20 * len(order) + (0 if width > PANEL_WIDTH * 2 else 50),
         "data": {"values": cells},
         "mark": {"type": "rect", "stroke": "var(--paper)", "strokeWidth": 0.5},
         "encoding": {
             "x": across,
             "y": {"field": "y", "type": "nominal", "sort": list(order), "axis": axis | {"labelLimit": 120}},
             "color": {
-                "field": "class", "type": "nominal",
+                "field": "class",
+                "type": "nominal",
                 "scale": {
                     "domain": [*classes, "unknown"],
                     "range": [*(f"var(--h{number})" for number in range(len(classes))), "var(--unknown)"],
                 },
-                "legend": {"title": None, "columns": 4, "symbolType": "square", "symbolSize": 120},
+                "legend": {
+                    "title": None,
+                    "columns": 8 if width > PANEL_WIDTH * 2 else 2,
+                    "symbolType": "square",
+                    "symbolSize": 120,
+                },
             },
         },
         "config": _CONFIG,
-    }  # fmt: skip
+    }
 
 
 def curve_panel(rows: Sequence[Row]) -> dict[str, Any]:
@@ -159,15 +212,31 @@ def curve_panel(rows: Sequence[Row]) -> dict[str, Any]:
             "data": {"values": points},
             "mark": {"type": "line", "strokeWidth": 1.7, "point": {"filled": True, "size": 45}},
             "encoding": {
-                "x": {"field": "days", "type": "quantitative", "axis": {"title": "days to expiry", "tickCount": 5, "grid": False}},
-                "y": {"field": "basis", "type": "quantitative", "scale": {"zero": True},
-                      "axis": {"title": None, "format": "+.1%", "tickCount": 4}},
-                "color": {"field": "exchange", "type": "nominal", "scale": scale | {"range": _cycle(_PALETTE, len(names))},
-                          "legend": {"title": None, "symbolType": "stroke", "symbolSize": 300}},
-                "strokeDash": {"field": "exchange", "type": "nominal", "scale": scale | {"range": _cycle(_DASHES, len(names))}},
+                "x": {
+                    "field": "days",
+                    "type": "quantitative",
+                    "axis": {"title": "days to expiry", "tickCount": 5, "grid": False},
+                },
+                "y": {
+                    "field": "basis",
+                    "type": "quantitative",
+                    "scale": {"zero": True},
+                    "axis": {"title": None, "format": "+.1%", "tickCount": 4},
+                },
+                "color": {
+                    "field": "exchange",
+                    "type": "nominal",
+                    "scale": scale | {"range": _cycle(_PALETTE, len(names))},
+                    "legend": {"title": None, "symbolType": "stroke", "symbolSize": 300},
+                },
+                "strokeDash": {
+                    "field": "exchange",
+                    "type": "nominal",
+                    "scale": scale | {"range": _cycle(_DASHES, len(names))},
+                },
             },
         }
-    )  # fmt: skip
+    )
 
 
 def scenario_panel(rows: Sequence[Row]) -> dict[str, Any]:
@@ -178,7 +247,7 @@ def scenario_panel(rows: Sequence[Row]) -> dict[str, Any]:
     """
     parts = (("holding alone", "spot_pnl_usd"), ("holding with hedge", "net_pnl_usd"))
     bars = [
-        {"move": f"{row['shock_frac']:+.0%}", "part": part, "usd": row[column]}
+        {"move": f"{row['shock_frac']:+.0%}".replace("-", "\u2212"), "part": part, "usd": row[column]}
         for row in sorted(rows, key=lambda row: row["shock_frac"])
         for part, column in parts
         if row["shock_frac"] != 0 and abs(row["shock_frac"]) <= 0.5
@@ -189,15 +258,19 @@ def scenario_panel(rows: Sequence[Row]) -> dict[str, Any]:
             "data": {"values": bars},
             "mark": {"type": "bar", "strokeWidth": 1},
             "encoding": {
-                "x": {"field": "move", "type": "nominal", "sort": None, "axis": {"title": "price move", "labelAngle": 0}},
-                "xOffset": {"field": "part", "type": "nominal", "sort": names},
-                "y": {"field": "usd", "type": "quantitative", "axis": {"title": None, "format": "$,.0f", "tickCount": 5}},
-                "color": {"field": "part", "type": "nominal", "scale": {"domain": names, "range": [_SECOND, _LINE]},
-                          "legend": {"title": None}},
+                "y": {"field": "move", "type": "nominal", "sort": None, "axis": {"title": "price move", "grid": False}},
+                "yOffset": {"field": "part", "type": "nominal", "sort": names},
+                "x": {"field": "usd", "type": "quantitative", "axis": {"title": None, "format": "$~s", "tickCount": 5}},
+                "color": {
+                    "field": "part",
+                    "type": "nominal",
+                    "scale": {"domain": names, "range": [_SECOND, _LINE]},
+                    "legend": {"title": None},
+                },
             },
         },
-        height=220,
-    )  # fmt: skip
+        height=280,
+    )
 
 
 def _panel(body: dict[str, Any], height: int = PANEL_HEIGHT) -> dict[str, Any]:
@@ -219,5 +292,5 @@ def _class_names(bounds: Sequence[float], unit: str) -> list[str]:
     def text(bound: float) -> str:
         return f"{bound:g}".replace("-", "\u2212")
 
-    inner = [f"{text(low)} to {text(high)}" for low, high in zip(bounds, bounds[1:], strict=False)]
+    inner = [f"{text(low)} to {text(high)}" for low, high in pairwise(bounds)]
     return [f"under {text(bounds[0])}", *inner, f"{text(bounds[-1])} {unit} or more".replace("  ", " ")]

@@ -130,7 +130,7 @@ def _leaf(depth: int, record: Mapping[str, Any]) -> Line:
         words.metric_label(metric),
         None if value is None else record["satisfied"],
         words.metric_value(metric, value, threshold),
-        words.metric_limit(metric, record["comparison"], threshold),
+        f"{words.comparison_sign(record['comparison'])} {words.metric_limit(metric, threshold)}",
         "" if metric == "is_fresh" else words.metric_value(metric, record["slack"], 0, sign=True),
     )
 
@@ -190,8 +190,10 @@ def _move(record: Mapping[str, Any]) -> str:
         beyond = "to" if comparison in _ON_THE_LIMIT else "above" if rises else "below"
     label = words.metric_label(metric)
     label = label[0].lower() + label[1:]
-    end = words.metric_value(metric, threshold, threshold)
-    return f"{label} {'rises' if rises else 'falls'} {beyond} {end} (now {words.metric_value(metric, value, threshold)})"
+    end = words.metric_limit(metric, threshold)
+    return (
+        f"{label} {'rises' if rises else 'falls'} {beyond} {end} (now {words.metric_value(metric, value, threshold)})"
+    )
 
 
 def _known_names(rules: Rules) -> set[str]:

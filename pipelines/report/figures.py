@@ -59,38 +59,56 @@ def market_figures(night: Night, spread_limit: float, cut_momentum: float) -> li
     return [
         _funding_heatmap(night),
         _panels(
-            night, "open-interest", "Open interest",
-            "Open interest in coins, so a price alone does not move it; 100 on the first day shown. It has no direction.",
-            _rebased(night.open_interest, "open_interest_index", night.sectors), "d", "{:.1f}".format,
+            night,
+            "open-interest",
+            "Open interest",
+            "Open interest in coins, so price alone does not move it; 100 on the first day shown. It has no direction.",
+            _rebased(night.open_interest, "open_interest_index", night.sectors),
+            "d",
+            "{:.1f}".format,
         ),
         _panels(
-            night, "momentum", "Momentum",
+            night,
+            "momentum",
+            "Momentum",
             f"Change of the futures price over 14 days. Dashed: 0 and {words.percent(cut_momentum, decimals=0)}, below "
             "which a sector that also loses open interest is cut.",
             [(r["date"], r["sector"], "", r["momentum_14d_frac"]) for r in night.open_interest],
-            "+.0%", lambda v: words.percent(v, sign=True), rules=(0.0, cut_momentum),
+            "+.0%",
+            lambda v: words.percent(v, sign=True),
+            rules=(0.0, cut_momentum),
         ),
         _panels(
-            night, "spreads", "Lead of other sectors",
+            night,
+            "spreads",
+            "Lead of other sectors",
             "How far another sector's futures ran ahead of this one in 14 days, as a z-score. From "
             f"{spread_limit:g} on (dashed) this sector is not raised.",
             [(r["date"], r["sector"], f"{r['reference_sector']} ahead", r["spread_z_90d"]) for r in night.spreads],
-            "+.1f", "{:+.2f}".format, rules=(spread_limit,),
+            "+.1f",
+            "{:+.2f}".format,
+            rules=(spread_limit,),
         ),
         _spread_matrix(night),
         _curve(night),
-    ]  # fmt: skip
+    ]
 
 
 def weights_figure(night: Night) -> Figure:
     """Target weights over all decided nights, cash included."""
     strategic = {sector: (weight,) for sector, weight in night.strategic_weights.items()}
     return _panels(
-        night, "weights", "Weights over time",
+        night,
+        "weights",
+        "Weights over time",
         "Target weight in the spot sleeve after each decision. Dashed: the strategic weight.",
         [(r["as_of_date"], r["sector"], "", r["target_weight_frac"]) for r in night.weights],
-        ".0%", words.percent, rules_of=strategic, area=True, also=("CASH",),
-    )  # fmt: skip
+        ".0%",
+        words.percent,
+        rules_of=strategic,
+        area=True,
+        also=("CASH",),
+    )
 
 
 def scenario_figures(night: Night) -> list[Figure]:
@@ -105,8 +123,8 @@ def scenario_figures(night: Night) -> list[Figure]:
         subject = "the whole plan" if hedge_id == "PLAN" else hedge_id
         title = f"Scenarios of {subject}"
         caption = (
-            f"Profit and loss after {days} days by price move, funding as today, costs included: the holding alone, and "
-            "with the hedge. The table has every move, horizon and path of funding."
+            f"Profit and loss after {days} days by price move, funding as today, costs included: the holding alone, "
+            "and with the hedge. The table has every move, horizon and path of funding."
         )
         figure = f"scenario-{number}"
         svg = draw(charts.scenario_panel(shown), figure, title, caption)
@@ -151,8 +169,11 @@ def _panels(
         series = sorted({row[2] for row in rows})
         spec = charts.line_panel(
             [(day, label, value) for day, _, label, value in rows],
-            unit=unit, rules=rules or (rules_of or {}).get(panel, ()), area=area, series=series,
-        )  # fmt: skip
+            unit=unit,
+            rules=rules or (rules_of or {}).get(panel, ()),
+            area=area,
+            series=series,
+        )
         told = " ".join(f"{label} {_span([row for row in rows if row[2] == label], text)}".strip() for label in series)
         drawings.append(Drawing(panel, draw(spec, f"{name}-{number}", f"{title}: {panel}", told)))
     return Figure(name, title, caption, tuple(drawings), _day_table(order, by_panel, text))
@@ -180,9 +201,16 @@ def _funding_heatmap(night: Night) -> Figure:
         shown = set(days[-count:])
         rows = [row for row in night.funding if row["date"] in shown]
         spec = charts.heatmap(
-            rows, x="date", y="sector", value="funding_8h_bps", bounds=charts.HEAT_BOUNDS_BPS, width=width,
-            order=night.sectors, unit="bp/8h", is_time=True,
-        )  # fmt: skip
+            rows,
+            x="date",
+            y="sector",
+            value="funding_8h_bps",
+            bounds=charts.HEAT_BOUNDS_BPS,
+            width=width,
+            order=night.sectors,
+            unit="bp/8h",
+            is_time=True,
+        )
         title = f"Funding by sector and day, last {len(shown)} days"
         drawings.append(Drawing("", draw(spec, f"funding-{kind}", title, caption), kind))
     by_panel = {
@@ -195,19 +223,32 @@ def _funding_heatmap(night: Night) -> Figure:
 
 def _spread_matrix(night: Night) -> Figure:
     caption = (
-        "Tonight's lead as a z-score: how far the futures of the sector below a column ran ahead of the sector of a row "
-        "in 14 days, against the 90 days before."
+        "Tonight's lead as a z-score: how far the futures of the sector below a column ran ahead of the sector of a "
+        "row in 14 days, against the 90 days before."
     )
     title = "Leads between all sectors tonight"
     if not any(row["spread_z_90d"] is not None for row in night.spread_matrix):
         return Figure("matrix", title, f"{caption} Nothing is known tonight.")
     spec = charts.heatmap(
-        night.spread_matrix, x="reference_sector", y="sector", value="spread_z_90d", bounds=charts.SPREAD_BOUNDS,
-        width=340, order=night.sectors, unit="", is_time=False,
-    )  # fmt: skip
+        night.spread_matrix,
+        x="reference_sector",
+        y="sector",
+        value="spread_z_90d",
+        bounds=charts.SPREAD_BOUNDS,
+        width=340,
+        order=night.sectors,
+        unit="",
+        is_time=False,
+    )
     values = {(row["sector"], row["reference_sector"]): row["spread_z_90d"] for row in night.spread_matrix}
     rows = tuple(
-        (sector, *("" if other == sector else _cell(values.get((sector, other)), "{:+.2f}".format) for other in night.sectors))
+        (
+            sector,
+            *(
+                "" if other == sector else _cell(values.get((sector, other)), "{:+.2f}".format)
+                for other in night.sectors
+            ),
+        )
         for sector in night.sectors
     )
     table = Table(("Sector", *(f"{sector} ahead" for sector in night.sectors)), rows)
@@ -229,36 +270,65 @@ def _curve(night: Night) -> Figure:
         told = "; ".join(f"{r['exchange']}: {r['shape'] or 'one contract only'}" for r in own)
         drawings.append(Drawing(asset, draw(charts.curve_panel(own), f"curve-{number}", f"{title} of {asset}", told)))
     table = Table(
-        ("Asset", "Exchange", "Front, days", "Front, per year", "Far, days", "Far, per year", "Slope", "Shape", "Front is rich"),
+        (
+            "Asset",
+            "Exchange",
+            "Front, days",
+            "Front, per year",
+            "Far, days",
+            "Far, per year",
+            "Slope",
+            "Shape",
+            "Front is rich",
+        ),
         tuple(
             (
-                r["asset"], r["exchange"], _cell(r["front_days"], "{:.0f}".format),
-                words.percent(r["front_basis_annualised"], sign=True), _cell(r["far_days"], "{:.0f}".format),
-                words.percent(r["far_basis_annualised"], sign=True), words.percent(r["slope_annualised"], sign=True),
-                r["shape"] or "", "yes" if r["is_front_rich"] else "no" if r["is_front_rich"] is False else words.UNKNOWN,
+                r["asset"],
+                r["exchange"],
+                _cell(r["front_days"], "{:.0f}".format),
+                words.percent(r["front_basis_annualised"], sign=True),
+                _cell(r["far_days"], "{:.0f}".format),
+                words.percent(r["far_basis_annualised"], sign=True),
+                words.percent(r["slope_annualised"], sign=True),
+                r["shape"] or "",
+                "yes" if r["is_front_rich"] else "no" if r["is_front_rich"] is False else words.UNKNOWN,
             )
             for r in rows
         ),
-    )  # fmt: skip
+    )
     return Figure("curve", title, caption, tuple(drawings), table)
 
 
 def _scenario_table(rows: Sequence[Row]) -> Table:
     ordered = sorted(rows, key=lambda r: (r["horizon_days"], r["funding_path"], r["shock_frac"]))
     return Table(
-        ("Price move", "Days", "Funding", "Holding alone", "Hedge, price", "Hedge, funding", "Cost", "Together", "Given back"),
+        (
+            "Price move",
+            "Days",
+            "Funding",
+            "Holding alone",
+            "Hedge, price",
+            "Hedge, funding",
+            "Cost",
+            "Together",
+            "Given back",
+        ),
         tuple(
             (
-                words.percent(r["shock_frac"], sign=True, decimals=0), str(r["horizon_days"]),
+                words.percent(r["shock_frac"], sign=True, decimals=0),
+                str(r["horizon_days"]),
                 words.FUNDING_PATHS.get(r["funding_path"], r["funding_path"])
                 + ("; margin used up" if r["is_liquidated"] else ""),
-                words.usd(r["spot_pnl_usd"], sign=True), words.usd(r["hedge_price_pnl_usd"], sign=True),
-                words.usd(r["funding_pnl_usd"], sign=True), words.usd(r["cost_usd"]),
-                words.usd(r["net_pnl_usd"], sign=True), words.percent(r["offset_frac"]),
+                words.usd(r["spot_pnl_usd"], sign=True),
+                words.usd(r["hedge_price_pnl_usd"], sign=True),
+                words.usd(r["funding_pnl_usd"], sign=True),
+                words.usd(r["cost_usd"]),
+                words.usd(r["net_pnl_usd"], sign=True),
+                words.percent(r["offset_frac"]),
             )
             for r in ordered
         ),
-    )  # fmt: skip
+    )
 
 
 def _rebased(rows: Sequence[Row], column: str, sectors: Sequence[str]) -> list[Sample]:

@@ -1,4 +1,4 @@
-"""Where the pages lie: `reports/<day>.html` and `reports/index.html` in the warehouse's folder, each put in place whole."""
+"""Where the pages lie: `reports/<day>.html` and `reports/index.html` beside the release, each put in place whole."""
 
 import os
 from dataclasses import dataclass

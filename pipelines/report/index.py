@@ -31,9 +31,7 @@ def page_name(day: date) -> str:
     return f"{day}.html"
 
 
-def render_index(
-    info: Row, decisions: list[Row], sectors: list[Row], hedges: list[Row], pages: Collection[str]
-) -> str:
+def render_index(info: Row, decisions: list[Row], sectors: list[Row], hedges: list[Row], pages: Collection[str]) -> str:
     """The index as HTML, the newest night first.
 
     Args:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -50,8 +51,8 @@ class Card:
     flips: tuple[str, ...]
     ways: tuple[Way, ...]
     is_cut_state: bool
-    last_cut: tuple[Any, str] | None
-    cooldown_days: int
+    last_cut: tuple[date, str] | None
+    free_from: date | None
     groups: tuple[Group, ...]
 
 
@@ -92,9 +93,13 @@ def environment() -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     found = Environment(
-        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    found.globals["style"] = Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
+    found.globals["style"] = Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8"))
     found.filters |= {"usd": words.usd, "percent": words.percent, "moment": words.moment}
     return found
 
@@ -102,6 +107,7 @@ def environment() -> Any:
 def _card(night: Night, sector: str, policy: Policy) -> Card:
     signal = next(row for row in night.signals if row["sector"] == sector)
     trace = json.loads(signal["rule_trace"] or "[]")
+    cut = last_cut(night, sector)
     is_cut_state = getattr(policy.actions, signal["latched_state"] or "", None) in ("REDUCE", "TRIM")
     return Card(
         sector=sector,
@@ -113,10 +119,16 @@ def _card(night: Night, sector: str, policy: Policy) -> Card:
         flips=tuple(flip_sentence(flip) for flip in json.loads(signal["distance_to_flip"] or "[]")),
         ways=() if is_cut_state else tuple(ways_to_be_cut(trace, policy)),
         is_cut_state=is_cut_state,
-        last_cut=last_cut(night, sector),
-        cooldown_days=policy.decide.cooldown_days,
+        last_cut=cut,
+        free_from=_free_from(night, cut, policy),
         groups=tuple(groups(trace, policy)),
     )
+
+
+def _free_from(night: Night, cut: tuple[date, str] | None, policy: Policy) -> date | None:
+    """The first night on which the cooldown lets the sector be cut again; None where that is not in the future."""
+    found = None if cut is None else cut[0] + timedelta(days=policy.decide.cooldown_days)
+    return found if found is not None and found > night.day else None
 
 
 def _metrics(night: Night, sector: str, signal: Row) -> list[Metric]:

@@ -24,6 +24,8 @@ class Move:
         before_frac, after_frac: Weight in the spot sleeve.
         why: The sentence of its state.
         notes: Sentences on what bounded the amount, or stopped it.
+        codes: The reason codes behind `notes`.
+        last_cut: Day and depth of its last cut, tonight's included.
     """
 
     sector: str
@@ -35,6 +37,8 @@ class Move:
     after_frac: float
     why: str
     notes: str
+    codes: tuple[str, ...]
+    last_cut: tuple[date, str] | None
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,11 @@ class Tonight:
 def tonight(night: Night) -> Tonight:
     """Put a night's rows into words."""
     signals = {row["sector"]: row for row in night.signals}
-    moves = [_move(row, signals.get(row["sector"], {})) for row in night.targets if row["sector"] != "CASH"]
+    moves = [
+        _move(row, signals.get(row["sector"], {}), last_cut(night, row["sector"]))
+        for row in night.targets
+        if row["sector"] != "CASH"
+    ]
     moves.sort(key=lambda move: (-move.usd, move.sector))
     deltas = {row["sector"]: row["delta_usd"] or 0.0 for row in night.targets}
     sells = tuple(move for move in moves if deltas[move.sector] <= -CENT)
@@ -118,7 +126,7 @@ def reason(signal: Row) -> str:
     return text or "no explanation in this release"
 
 
-def _move(target: Row, signal: Row) -> Move:
+def _move(target: Row, signal: Row, cut: tuple[date, str] | None) -> Move:
     current, delta = target["current_usd"], target["delta_usd"] or 0.0
     return Move(
         sector=target["sector"],
@@ -130,6 +138,8 @@ def _move(target: Row, signal: Row) -> Move:
         after_frac=target["target_weight_frac"],
         why=reason(signal) if signal else "",
         notes=_notes(target, signal),
+        codes=tuple(target["reason_codes"] or ()),
+        last_cut=cut,
     )
 
 
@@ -176,7 +186,9 @@ def _hedge(row: Row, scenarios: list[Row]) -> HedgeLine:
     if row["status"] == "close":
         return HedgeLine(row, f"{status} {row['side']} of {row['asset']}", ())
     figures = []
-    offset, wanted_ratio, rise = (row[n] for n in ("offset_frac", "ratio_for_80pct_offset_frac", "liquidation_move_frac"))
+    offset, wanted_ratio, rise = (
+        row[n] for n in ("offset_frac", "ratio_for_80pct_offset_frac", "liquidation_move_frac")
+    )
     if offset is None:
         figures.append("What it gives back is unknown: it has no price tonight.")
     else:
@@ -208,7 +220,9 @@ def _shock(hedge: Row, scenarios: list[Row], shock: float) -> str | None:
         (
             row
             for row in rows
-            if row["horizon_days"] == days and row["funding_path"] == "persist" and abs(row["shock_frac"] - shock) < 1e-9
+            if row["horizon_days"] == days
+            and row["funding_path"] == "persist"
+            and abs(row["shock_frac"] - shock) < 1e-9
         ),
         None,
     )
@@ -247,12 +261,16 @@ def _changes(night: Night) -> list[str]:
             changes.append(f"{row['sector']}: {old['state']} became {row['state']} ({_action(row)}).")
         elif old["action"] != row["action"]:
             changes.append(f"{row['sector']}: still {row['state']}, but {old['action']} became {_action(row)}.")
-    changes += [f"{sector} has no signal any more." for sector in sorted(before.keys() - {r["sector"] for r in night.signals})]
+    changes += [
+        f"{sector} has no signal any more." for sector in sorted(before.keys() - {r["sector"] for r in night.signals})
+    ]
     for row in night.hedges:
         if row["status"] != "hold":
             done = {"open": "opened", "close": "closed", "resize": "resized"}.get(row["status"], row["status"])
             changes.append(f"Hedge of {row['asset']}: {done} ({row['reason'] or row['trigger']}).")
-    gone = {r["hedge_id"] for r in night.previous_hedges if r["status"] != "close"} - {r["hedge_id"] for r in night.hedges}
+    gone = {r["hedge_id"] for r in night.previous_hedges if r["status"] != "close"} - {
+        r["hedge_id"] for r in night.hedges
+    }
     changes += [f"Hedge {name} is not in the book any more." for name in sorted(gone)]
     return changes or ["No state and no hedge changed."]
 
@@ -264,9 +282,8 @@ def _action(row: Row) -> str:
 def _pending(night: Night) -> list[str]:
     """What the rules see tonight and the decision does not use yet."""
     return [
-        f"{row['sector']} counts as {row['state']}, but its figures say {row['latched_state']}: that counts once it has "
-        "been seen on enough days in a row."
+        f"{row['sector']} counts as {row['state']}, but its figures say {row['latched_state']}: that counts once it "
+        "has been seen on enough days in a row."
         for row in night.signals
         if row["latched_state"] and row["latched_state"] != row["state"]
     ]
-

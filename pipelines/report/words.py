@@ -101,25 +101,29 @@ def metric_label(metric: str) -> str:
 
 def metric_value(metric: str, value: Any, limit: Any = None, *, sign: bool = False) -> str:
     """A metric in its unit, with enough decimals not to seem on the other side of `limit` (2.999, not 3.00)."""
-    unit = METRICS.get(metric, (metric, "number"))[1]
     if value is None:
         return UNKNOWN
-    if unit == "flag" or isinstance(value, bool):
+    if isinstance(value, bool):
         return "yes" if value else "no"
-    scale = 100 if unit in ("rank", "change", "share") else 1
-    scaled, decimals = round(value * scale, 10), _DECIMALS.get(unit, 2)
+    scaled, decimals = _scaled(metric, value)
     if isinstance(limit, (int, float)) and not isinstance(limit, bool):
-        edge = round(limit * scale, 10)
+        edge, _ = _scaled(metric, limit)
         while decimals < 9 and _side(round(scaled, decimals), edge) != _side(scaled, edge):
             decimals += 1
-    suffix = {"bps": " bp/8h", "change": "%", "share": "%"}.get(unit, "")
-    return f"{_number(scaled, decimals, sign or unit == 'change')}{suffix}"
+    return _with_unit(metric, scaled, decimals, sign)
 
 
-def metric_limit(metric: str, comparison: str, threshold: Any) -> str:
-    """A threshold with its comparison."""
-    mark = {">=": "≥", "<=": "≤", "=": "is"}.get(comparison, comparison)
-    return f"{mark} {metric_value(metric, threshold, threshold)}"
+def metric_limit(metric: str, threshold: Any) -> str:
+    """A threshold in its metric's unit: exact, but for a multiple of another metric, which has no end."""
+    if threshold is None or isinstance(threshold, bool):
+        return metric_value(metric, threshold)
+    scaled, usual = _scaled(metric, threshold)
+    decimals = next((number for number in range(usual, 5) if round(scaled, number) == scaled), usual)
+    return _with_unit(metric, scaled, decimals, sign=False)
+
+
+def comparison_sign(comparison: str) -> str:
+    return {">=": "≥", "<=": "≤", "=": "is"}.get(comparison, comparison)
 
 
 def names(values: list[str]) -> str:
@@ -131,6 +135,22 @@ def _number(value: float, decimals: int, sign: bool) -> str:
     rounded = round(value, decimals) + 0.0
     mark = _MINUS if rounded < 0 else "+" if sign and rounded > 0 else ""
     return f"{mark}{abs(rounded):,.{decimals}f}"
+
+
+def _unit(metric: str) -> str:
+    return METRICS.get(metric, (metric, "number"))[1]
+
+
+def _scaled(metric: str, value: float) -> tuple[float, int]:
+    """A value as it is written, and its usual decimals."""
+    unit = _unit(metric)
+    return round(value * (100 if unit in ("rank", "change", "share") else 1), 10), _DECIMALS.get(unit, 2)
+
+
+def _with_unit(metric: str, scaled: float, decimals: int, sign: bool) -> str:
+    unit = _unit(metric)
+    suffix = {"bps": " bp/8h", "change": "%", "share": "%"}.get(unit, "")
+    return f"{_number(scaled, decimals, sign or unit == 'change')}{suffix}"
 
 
 def _side(value: float, limit: float) -> int:
