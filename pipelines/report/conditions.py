@@ -2,12 +2,57 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from pipelines.policy import Policy
 from pipelines.report import words
-from pipelines.signals.rules import AllOf, Condition, Predicate, Rules, build_rules
 
+Condition = str | tuple[Any, ...]  # a predicate's name, or ("all", part, ...) or ("one", part, ...)
+
+# The shape of the rules, which a trace does not hold; the numbers are the trace's.
+RULES: tuple[tuple[str, str, Condition], ...] = (
+    (
+        "OVERLEVERAGED",
+        "enter",
+        ("all", "over.f", ("one", "over.pct", "over.ex"), ("one", "over.oi_z", "over.oi_usd_z", "over.oi_chg")),
+    ),
+    (
+        "OVERLEVERAGED",
+        "stay",
+        ("all", "over.stay_f", ("one", "over.stay_oi_z", "over.stay_oi_usd_z", "over.stay_oi_chg")),
+    ),
+    (
+        "LOSING_MOMENTUM",
+        "enter",
+        (
+            "one",
+            ("all", "lose.oi_chg", ("one", "lose.peak_f", "lose.pump"), "lose.f_lo", "lose.norm"),
+            ("all", "lose.oi_chg", "lose.mom", "lose.f_min"),
+        ),
+    ),
+    (
+        "UNSTABLE",
+        "enter",
+        ("all", "unstable.rv_pct", ("one", ("all", "unstable.fvol", "unstable.mult"), "unstable.flips")),
+    ),
+    ("UNSTABLE", "stay", ("all", "unstable.stay_rv_pct", "unstable.stay_fvol")),
+    ("CAPITULATION", "enter", ("all", "capitulation.f", "capitulation.pct")),
+    (
+        "ACCUMULATION",
+        "enter",
+        (
+            "all",
+            "accum.f_min",
+            "accum.f_max",
+            "accum.fvol",
+            "accum.mom_above",
+            ("one", "accum.vr", "accum.oi_chg"),
+        ),
+    ),
+)
+CUTS = ("REDUCE", "TRIM")
+_DATA_STATES = ("STALE", "NO_DATA")
 _ON_THE_LIMIT = (">=", "<=")
 
 
@@ -35,7 +80,6 @@ class Group:
     """The conditions of one state: `title`, whether they hold together, and their lines."""
 
     title: str
-    state: str
     is_met: bool
     lines: tuple[Line, ...]
 
@@ -52,28 +96,26 @@ class Way:
 Traced = Mapping[str, Mapping[str, Any]]  # a predicate's name to its record in the rule trace
 
 
-def groups(trace: Iterable[Mapping[str, Any]], policy: Policy) -> list[Group]:
-    """Every predicate of the trace, in the structure of its rule; a predicate of no known rule stands by itself.
+def groups(trace: Iterable[Mapping[str, Any]]) -> list[Group]:
+    """Every predicate of the trace, in the shape of its rule; a predicate of no known rule stands by itself.
 
     Args:
         trace: The parsed `rule_trace` of a sector's signal.
-        policy: Gives the rules' structure; every number is the trace's.
     """
     records = list(trace)
     by_name = {record["predicate"]: record for record in records}
-    rules = build_rules(policy)
     found = [_data_group(records)]
-    for rule in rules.states:
-        found.append(_group(rule.state, f"Enters {rule.state}", rule.enter, by_name))
-        if rule.stay is not None:
-            applies = any(r["applies"] for r in records if r["role"] == "stay" and r["state"] == rule.state)
-            note = "" if applies else " (only once it is in that state)"
-            found.append(_group(rule.state, f"Stays {rule.state}{note}", rule.stay, by_name))
-    known = _known_names(rules)
-    strangers = [r for r in records if r["state"] not in ("STALE", "NO_DATA") and r["predicate"] not in known]
+    for state, role, condition in RULES:
+        title = f"Enters {state}"
+        if role == "stay":
+            applies = any(r["applies"] for r in records if r["role"] == "stay" and r["state"] == state)
+            title = f"Stays {state}{'' if applies else ' (only once it is in that state)'}"
+        found.append(Group(title, _holds(condition, by_name), tuple(_lines(condition, by_name, 0))))
+    known = {name for _, _, condition in RULES for name in _names(condition)}
+    strangers = [r for r in records if r["state"] not in _DATA_STATES and r["predicate"] not in known]
     if strangers:
         lines = tuple(_leaf(0, record) for record in strangers)
-        found.append(Group("Other conditions", "", all(line.is_met for line in lines), lines))
+        found.append(Group("Other conditions", all(line.is_met for line in lines), lines))
     return found
 
 
@@ -82,17 +124,21 @@ def ways_to_be_cut(trace: Iterable[Mapping[str, Any]], policy: Policy) -> list[W
 
     A way that would need one metric to be in two places, or one that is unknown, is left out. An empty `moves`
     means that the conditions hold today.
+
+    Args:
+        trace: The parsed `rule_trace` of a sector's signal.
+        policy: Says which states are cut, and how.
     """
     by_name = {record["predicate"]: record for record in trace}
     found = []
-    for rule in build_rules(policy).states:
-        action = getattr(policy.actions, rule.state)
-        if action not in ("REDUCE", "TRIM"):
+    for state, role, condition in RULES:
+        action = getattr(policy.actions, state)
+        if role != "enter" or action not in CUTS:
             continue
-        routes = [route for route in map(_checked, _routes(rule.enter, by_name)) if route is not None]
+        routes = [route for route in map(_checked, _routes(condition, by_name)) if route is not None]
         if routes:
             missing = min(routes, key=_length)
-            found.append((_length(missing), Way(rule.state, action, tuple(_move(record) for record in missing))))
+            found.append((_length(missing), Way(state, action, tuple(_move(record) for record in missing))))
     return [way for _, way in sorted(found, key=lambda pair: pair[0])]
 
 
@@ -103,23 +149,18 @@ def flip_sentence(flip: Mapping[str, Any]) -> str:
 
 
 def _data_group(records: list[Mapping[str, Any]]) -> Group:
-    lines = tuple(_leaf(0, record) for record in records if record["state"] in ("STALE", "NO_DATA"))
-    return Group("Too little data (one of these freezes it)", "STALE", any(line.is_met for line in lines), lines)
-
-
-def _group(state: str, title: str, condition: Condition, by_name: Traced) -> Group:
-    lines = tuple(_lines(condition, by_name, 0))
-    return Group(title, state, _holds(condition, by_name), lines)
+    lines = tuple(_leaf(0, record) for record in records if record["state"] in _DATA_STATES)
+    return Group("Too little data (one of these freezes it)", any(line.is_met for line in lines), lines)
 
 
 def _lines(condition: Condition, by_name: Traced, depth: int) -> Iterator[Line]:
-    if isinstance(condition, Predicate):
-        record = by_name.get(condition.name)
-        yield _leaf(depth, record) if record else Line(depth, words.metric_label(condition.metric), None, words.UNKNOWN)
+    if isinstance(condition, str):
+        record = by_name.get(condition)
+        yield _leaf(depth, record) if record else Line(depth, condition, None, words.UNKNOWN)
         return
-    text = "all of these" if isinstance(condition, AllOf) else "one of these"
-    yield Line(depth, text, _holds(condition, by_name))
-    for part in condition.parts:
+    kind, *parts = condition
+    yield Line(depth, "all of these" if kind == "all" else "one of these", _holds(condition, by_name))
+    for part in parts:
         yield from _lines(part, by_name, depth + 1)
 
 
@@ -135,26 +176,34 @@ def _leaf(depth: int, record: Mapping[str, Any]) -> Line:
     )
 
 
+def _names(condition: Condition) -> Iterator[str]:
+    if isinstance(condition, str):
+        yield condition
+    else:
+        for part in condition[1:]:
+            yield from _names(part)
+
+
 def _holds(condition: Condition, by_name: Traced) -> bool:
-    if isinstance(condition, Predicate):
-        record = by_name.get(condition.name)
+    if isinstance(condition, str):
+        record = by_name.get(condition)
         return record is not None and bool(record["satisfied"])
-    holds = [_holds(part, by_name) for part in condition.parts]
-    return all(holds) if isinstance(condition, AllOf) else any(holds)
+    kind, *parts = condition
+    holds = [_holds(part, by_name) for part in parts]
+    return all(holds) if kind == "all" else any(holds)
 
 
 def _routes(condition: Condition, by_name: Traced) -> list[tuple[Mapping[str, Any], ...]]:
     """Every choice of predicates that together make the condition true."""
-    if isinstance(condition, Predicate):
-        record = by_name.get(condition.name)
-        return [] if record is None or record["value"] is None or record["threshold"] is None else [(record,)]
-    parts = [_routes(part, by_name) for part in condition.parts]
-    if not isinstance(condition, AllOf):
-        return [route for part in parts for route in part]
-    routes: list[tuple[Mapping[str, Any], ...]] = [()]
-    for part in parts:
-        routes = [(*route, *more) for route in routes for more in part]
-    return routes
+    if isinstance(condition, str):
+        record = by_name.get(condition)
+        is_known = record is not None and record["value"] is not None and record["threshold"] is not None
+        return [(record,)] if is_known else []
+    kind, *parts = condition
+    choices = [_routes(part, by_name) for part in parts]
+    if kind == "one":
+        return [route for routes in choices for route in routes]
+    return [tuple(record for route in combination for record in route) for combination in product(*choices)]
 
 
 def _checked(route: tuple[Mapping[str, Any], ...]) -> tuple[Mapping[str, Any], ...] | None:
@@ -194,8 +243,3 @@ def _move(record: Mapping[str, Any]) -> str:
     return (
         f"{label} {'rises' if rises else 'falls'} {beyond} {end} (now {words.metric_value(metric, value, threshold)})"
     )
-
-
-def _known_names(rules: Rules) -> set[str]:
-    conditions = [part for rule in rules.states for part in (rule.enter, rule.stay) if part is not None]
-    return {predicate.name for condition in conditions for predicate in condition.predicates()}

@@ -43,6 +43,7 @@ class Night:
         info: The line of `quality.release_info`.
         decision: The line of `portfolio.decisions`.
         previous_day: The decided day before; None for the first.
+        previous_value_usd: Worth of both sleeves on that day.
         targets, signals, hedges: Tonight's rows.
         previous_signals, previous_hedges: Those of the decided day before.
         scenarios: Of tonight's hedges.
@@ -64,6 +65,7 @@ class Night:
     info: Row
     decision: Row
     previous_day: date | None = None
+    previous_value_usd: float | None = None
     targets: list[Row] = field(default_factory=list)
     signals: list[Row] = field(default_factory=list)
     previous_signals: list[Row] = field(default_factory=list)
@@ -115,6 +117,7 @@ def read_night(con: Connection, day: date | None, references: Sequence[str]) -> 
         info=info,
         decision=_of_day(con, DECISIONS.qualified_name, chosen, "decided_at desc")[0],
         previous_day=before,
+        previous_value_usd=_value_of(con, before),
         targets=_of_day(con, TARGET_ALLOCATIONS.qualified_name, chosen, "sector = 'CASH', sector"),
         signals=_of_day(con, SECTOR_SIGNALS.qualified_name, chosen, "sector"),
         previous_signals=_of_day(con, SECTOR_SIGNALS.qualified_name, before, "sector"),
@@ -133,7 +136,7 @@ def read_night(con: Connection, day: date | None, references: Sequence[str]) -> 
         ),
         funding=_rows(
             con,
-            "select date, sector, funding_8h_bps, funding_3d_bps from marts.sector_funding_daily "
+            "select date, sector, funding_8h_bps, funding_3d_bps, leaders from marts.sector_funding_daily "
             "where date between ? and ? order by date, sector",
             [since, chosen],
         ),
@@ -239,6 +242,11 @@ def _of_day(con: Connection, table: str, day: date | None, order: str) -> list[R
 def _has_table(con: Connection, schema: str, name: str) -> bool:
     sql = "select 1 as found from duckdb_tables() where schema_name = ? and table_name = ?"
     return bool(_rows(con, sql, [schema, name]))
+
+
+def _value_of(con: Connection, day: date | None) -> float | None:
+    rows = _of_day(con, DECISIONS.qualified_name, day, "decided_at desc")
+    return rows[0]["portfolio_value_usd"] if rows else None
 
 
 def _nav(con: Connection, day: date) -> list[Row]:

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from pipelines.policy import Policy
 from pipelines.report import words
-from pipelines.report.conditions import Group, Way, flip_sentence, groups, ways_to_be_cut
+from pipelines.report.conditions import CUTS, Group, Way, flip_sentence, groups, ways_to_be_cut
 from pipelines.report.data import Night, Row
 from pipelines.report.figures import market_figures, nav_figure, scenario_figures, weights_figure
 from pipelines.report.svg import sparkline
@@ -47,6 +47,7 @@ class Card:
     signal: Row
     target: Row | None
     why: str
+    leaders: tuple[str, ...]
     metrics: tuple[Metric, ...]
     flips: tuple[str, ...]
     ways: tuple[Way, ...]
@@ -61,8 +62,8 @@ def render_night(night: Night, policy: Policy, previous_page: str | None = None)
 
     Args:
         night: Its rows.
-        policy: The policy in force: the structure of the rules and the limits that are drawn. A night that was
-            decided under another one gets a note.
+        policy: The policy in force: which states are cut, and the limits that are drawn. A night that was decided
+            under another one gets a note.
         previous_page: File name of the page of the night before, where there is one.
     """
     return (
@@ -108,21 +109,28 @@ def _card(night: Night, sector: str, policy: Policy) -> Card:
     signal = next(row for row in night.signals if row["sector"] == sector)
     trace = json.loads(signal["rule_trace"] or "[]")
     cut = last_cut(night, sector)
-    is_cut_state = getattr(policy.actions, signal["latched_state"] or "", None) in ("REDUCE", "TRIM")
+    is_cut_state = getattr(policy.actions, signal["latched_state"] or "", None) in CUTS
     return Card(
         sector=sector,
         name=night.sector_names.get(sector) or "",
         signal=signal,
         target=next((row for row in night.targets if row["sector"] == sector), None),
         why=reason(signal),
+        leaders=tuple(_leaders(night, sector)),
         metrics=tuple(_metrics(night, sector, signal)),
         flips=tuple(flip_sentence(flip) for flip in json.loads(signal["distance_to_flip"] or "[]")),
         ways=() if is_cut_state else tuple(ways_to_be_cut(trace, policy)),
         is_cut_state=is_cut_state,
         last_cut=cut,
         free_from=_free_from(night, cut, policy),
-        groups=tuple(groups(trace, policy)),
+        groups=tuple(groups(trace)),
     )
+
+
+def _leaders(night: Night, sector: str) -> list[str]:
+    """The coins that stand for the sector tonight, the largest first."""
+    row = next((r for r in reversed(night.funding) if r["sector"] == sector and r["date"] == night.day), {})
+    return row.get("leaders") or []
 
 
 def _free_from(night: Night, cut: tuple[date, str] | None, policy: Policy) -> date | None:

@@ -189,9 +189,11 @@ def _hedge(row: Row, scenarios: list[Row]) -> HedgeLine:
     offset, wanted_ratio, rise = (
         row[n] for n in ("offset_frac", "ratio_for_80pct_offset_frac", "liquidation_move_frac")
     )
-    if offset is None:
+    if row["notional_usd"] is None:
         figures.append("What it gives back is unknown: it has no price tonight.")
-    else:
+    elif row["side"] == "long":
+        figures.append("It is no hedge: it gains when the price rises, and loses with the spot when it falls.")
+    elif offset is not None:
         figures.append(
             f"It gives back {words.percent(offset)} of the loss on {words.usd(row['exposure_usd'])} of spot. The other "
             f"{words.percent(1 - offset)} stays a loss."
@@ -272,7 +274,15 @@ def _changes(night: Night) -> list[str]:
         r["hedge_id"] for r in night.hedges
     }
     changes += [f"Hedge {name} is not in the book any more." for name in sorted(gone)]
-    return changes or ["No state and no hedge changed."]
+    return [*_value_change(night), *(changes or ["No state and no hedge changed."])]
+
+
+def _value_change(night: Night) -> list[str]:
+    now, then = night.decision["portfolio_value_usd"], night.previous_value_usd
+    if now is None or not then:
+        return []
+    change = words.percent(now / then - 1, sign=True, decimals=2)
+    return [f"Everything together is worth {words.usd(now)}, {words.usd(now - then, sign=True)} ({change}) since."]
 
 
 def _action(row: Row) -> str:
