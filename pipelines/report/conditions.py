@@ -86,10 +86,13 @@ class Group:
 
 @dataclass(frozen=True)
 class Way:
-    """How a sector would come into a state that is cut: everything in `moves` at once, all else unchanged."""
+    """How a sector would come into a state that is cut: everything in `moves` at once, all else unchanged.
+
+    `sold_frac` is the share of the holding that the cut sells, before limits.
+    """
 
     state: str
-    action: str
+    sold_frac: float
     moves: tuple[str, ...]
 
 
@@ -135,10 +138,11 @@ def ways_to_be_cut(trace: Iterable[Mapping[str, Any]], policy: Policy) -> list[W
         action = getattr(policy.actions, state)
         if role != "enter" or action not in CUTS:
             continue
+        sold_frac = float(1 - getattr(policy.multipliers, action))
         routes = [route for route in map(_checked, _routes(condition, by_name)) if route is not None]
         if routes:
             missing = min(routes, key=_length)
-            found.append((_length(missing), Way(state, action, tuple(_move(record) for record in missing))))
+            found.append((_length(missing), Way(state, sold_frac, tuple(_move(record) for record in missing))))
     return [way for _, way in sorted(found, key=lambda pair: pair[0])]
 
 

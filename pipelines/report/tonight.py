@@ -93,7 +93,7 @@ def tonight(night: Night) -> Tonight:
     sells = tuple(move for move in moves if deltas[move.sector] <= -CENT)
     buys = tuple(move for move in moves if deltas[move.sector] >= CENT)
     wishes = tuple(move for move in moves if abs(deltas[move.sector]) < CENT and move.action in _WANTED)
-    hedges = tuple(_hedge(row, night.scenarios) for row in night.hedges)
+    hedges = tuple(_hedge(row, night) for row in night.hedges)
     return Tonight(
         headline=_headline(night, sells, buys),
         sells=sells,
@@ -181,7 +181,7 @@ def _position(row: Row) -> str:
     return f"{row['side']} of {words.quantity(row['quantity_base'])} {row['asset']} on {row['exchange']}"
 
 
-def _hedge(row: Row, scenarios: list[Row]) -> HedgeLine:
+def _hedge(row: Row, night: Night) -> HedgeLine:
     status = words.HEDGE_STATUS.get(row["status"], row["status"]).capitalize()
     if row["status"] == "close":
         return HedgeLine(row, f"{status} {row['side']} of {row['asset']}", ())
@@ -198,7 +198,11 @@ def _hedge(row: Row, scenarios: list[Row]) -> HedgeLine:
             f"It gives back {words.percent(offset)} of the loss on {words.usd(row['exposure_usd'])} of spot. The other "
             f"{words.percent(1 - offset)} stays a loss."
         )
-    figures += [text for shock in (-0.1, 0.1) if (text := _shock(row, scenarios, shock))]
+        sleeve = night.decision["spot_sleeve_usd"]
+        if sleeve and row["exposure_usd"] is not None:
+            share = words.percent(row["exposure_usd"] / sleeve)
+            figures.append(f"That spot is {share} of all of it; this hedge does nothing for the rest.")
+    figures += [text for shock in (-0.1, 0.1) if (text := _shock(row, night.scenarios, shock))]
     if wanted_ratio is not None:
         figures.append(
             f"To give back 80% the short would have to be {words.percent(wanted_ratio, decimals=0)} of the spot value; "

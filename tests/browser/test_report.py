@@ -139,7 +139,7 @@ def test_the_keyboard_reaches_the_decision_the_conditions_and_the_tables(visit, 
 
 def test_on_paper_every_sector_and_chart_is_black_on_white(visit, hedged_night):
     page, _, _ = visit(hedged_night, DESKTOP, "dark")
-    page.emulate_media(media="print", color_scheme="light")
+    page.emulate_media(media="print", color_scheme="dark")
     look = page.evaluate("[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]")
     assert look == ["rgb(255, 255, 255)", "rgb(0, 0, 0)"]
     assert not page.locator("nav").first.is_visible()

@@ -22,6 +22,27 @@ def test_the_shapes_on_the_page_are_those_of_the_rules():
     assert list(RULES) == expected
 
 
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        {},
+        {"funding_3d_bps": 3.2, "funding_pctl_90d": 0.95, "open_interest_z_90d": 1.2},
+        {"open_interest_change_7d_frac": -0.06, "momentum_14d_frac": -0.2},
+        {"volatility_pctl_90d": 0.9, "funding_stdev_14d_bps": 1.1},
+        {"funding_3d_bps": 0.5, "volume_ratio_7d_28d": 1.4},
+    ],
+)
+def test_a_group_is_met_exactly_when_its_rule_holds(trace_of, metrics):
+    trace = trace_of(**metrics)
+    values = {record["metric"]: record["value"] for record in trace}
+    rules = build_rules(Policy())
+    values |= {"funding_peak_28d_bps": 2.0, "funding_stdev_median_90d_bps": 0.4}
+    expected = []
+    for rule in rules.states:
+        expected += [part.holds(values, rules.limits(values)) for part in (rule.enter, rule.stay) if part is not None]
+    assert [group.is_met for group in groups(trace)[1:]] == expected
+
+
 def test_every_predicate_of_the_trace_is_shown_with_value_limit_and_slack(trace_of):
     trace = trace_of()
     lines = [line for group in groups(trace) for line in group.lines if line.limit]
@@ -51,7 +72,7 @@ def test_the_way_to_a_cut_names_only_what_is_missing(trace_of):
     # funding 3.2 is over 3, its percentile 0.95 over 0.9: new leverage is missing, and +15% in 7 days is the dearest
     trace = trace_of(funding_3d_bps=3.2, funding_pctl_90d=0.95, open_interest_z_90d=0.9)
     first = ways_to_be_cut(trace, Policy())[0]
-    assert (first.state, first.action) == ("OVERLEVERAGED", "REDUCE")
+    assert (first.state, first.sold_frac) == ("OVERLEVERAGED", 0.25)
     assert first.moves == ("open interest in coins, z-score over 90 days rises to 1.00 (now 0.90)",)
 
 

@@ -21,7 +21,8 @@ from warehouse.schema import create_tables
 FIRST, LAST = date(2026, 11, 19), date(2026, 11, 20)
 MARTS = (
     "create schema marts",
-    "create table marts.sector_weights as select 'L1' as sector, 'Layer 1' as name, 1.0::double as strategic_weight_frac",
+    "create table marts.sector_weights as select 'L1' as sector, 'Layer 1' as name, "
+    "1.0::double as strategic_weight_frac",
     "create table marts.sector_funding_daily as select date '2026-11-20' as date, 'L1' as sector, "
     "1.0::double as funding_8h_bps, 1.0::double as funding_3d_bps, ['ETH'] as leaders",
     "create table marts.sector_open_interest_daily as select date '2026-11-20' as date, 'L1' as sector, "

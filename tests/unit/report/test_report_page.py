@@ -90,7 +90,8 @@ def test_text_from_outside_is_escaped_wherever_it_stands(changed, night, take_ap
         "funding_path",
     )
     spoiled = changed(
-        hedges=spoil(night.hedges), scenarios=spoil(night.scenarios), curve=spoil(night.curve), loads=spoil(night.loads),
+        hedges=spoil(night.hedges), scenarios=spoil(night.scenarios), curve=spoil(night.curve),
+        loads=spoil(night.loads),
         health=spoil(night.health), failed_checks=spoil(night.failed_checks), signals=spoil(night.signals),
         sector_names=dict.fromkeys(night.sector_names, HOSTILE), decision=night.decision | {"code_version": HOSTILE},
         book={"rebalance_trades": [{"symbol": HOSTILE, "side": "sell", "reason_codes": [HOSTILE]}]},
@@ -127,7 +128,10 @@ def test_a_hostile_sector_name_is_text_in_charts_and_tables(changed, night, take
 
 def test_figures_of_a_sector_show_what_would_get_it_cut(page):
     card = page.text[page.text.index("Layer 1 ACCUMULATION") :]
-    assert "OVERLEVERAGED (cut): if funding, mean of 3 days rises to 3.00 bp/8h (now 1.80 bp/8h)" in card
+    assert (
+        "OVERLEVERAGED (sells 25.0% of the holding): if funding, mean of 3 days rises to 3.00 bp/8h (now 1.80 bp/8h)"
+        in card
+    )
     assert "Its figures ask for a cut already: they say LOSING_MOMENTUM." in page.text
     # MEMES was cut on 2026-11-10; 28 days later is 2026-12-08
     assert "Last cut: 2026-11-10 (REDUCE). It is not cut again before 2026-12-08" in page.text
@@ -135,7 +139,7 @@ def test_figures_of_a_sector_show_what_would_get_it_cut(page):
 
 def test_data_health_names_what_was_left_out(page):
     for text in ("bybit: stale (UNI)", "rows_follow_each_other on raw/funding_rates (warning): two gaps",
-                 "weex, open_interest: 2 failed (HTTP 500): ADA/USDT:USDT, UNI/USDT:USDT"):  # fmt: skip
+                 "weex, open_interest: 2 loads failed (HTTP 500): ADA/USDT:USDT, UNI/USDT:USDT"):  # fmt: skip
         assert text in page.text
 
 

@@ -39,6 +39,8 @@ def test_a_hedge_says_how_little_it_gives_back_and_what_it_costs_in_a_rise(night
     (hedge,) = tonight(night).hedges
     text = " ".join(hedge.figures)
     assert "It gives back 10.0% of the loss on $20,000.00 of spot. The other 90.0% stays a loss." in text
+    # 20,000 of 80,000
+    assert "That spot is 25.0% of all of it" in text
     # a fall of 10%: spot -2,000; hedge 200 + 10 funding - 2.80 costs = 207.20; a rise: -200 + 10 - 2.80 = -192.80
     assert "In a fall of 10% over 7 days the spot loses $2,000.00 and the hedge gives back $207.20" in text
     assert "In a rise of 10% over 7 days the spot gains $2,000.00 and the hedge costs $192.80" in text
