@@ -39,7 +39,6 @@ policy_app = typer.Typer(**_typer_settings, help="The policy: every threshold, l
 app.add_typer(exchange_app, name="exchange")
 app.add_typer(policy_app, name="policy")
 app.add_typer(archive_app, name="archive")
-register_report(app)
 
 
 @dataclass
@@ -359,6 +358,9 @@ def check_policy(file: Annotated[Path, typer.Argument(help="Policy file.")]) -> 
     from pipelines.policy import load_policy
 
     typer.echo(f"{file}: can be used, policy_hash {load_policy(file).canonical_hash()}")
+
+
+register_report(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
