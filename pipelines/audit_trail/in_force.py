@@ -1,4 +1,4 @@
-"""The policy, the portfolio file and the taxonomy of a decision: kept at publication, found again when it is looked into."""
+"""The policy, portfolio file and taxonomy of a decision: kept at publication, found again when it is looked into."""
 
 import json
 from datetime import datetime

@@ -29,6 +29,7 @@ from pipelines.cli.options import (
     parse_instant,
 )
 from pipelines.cli.portfolio import portfolio_app
+from pipelines.cli.report import register as register_report
 
 if TYPE_CHECKING:
     from warehouse.connection import Warehouse
@@ -375,6 +376,9 @@ def check_policy(file: Annotated[Path, typer.Argument(help="Policy file.")]) -> 
     from pipelines.policy import load_policy
 
     typer.echo(f"{file}: can be used, policy_hash {load_policy(file).canonical_hash()}")
+
+
+register_report(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

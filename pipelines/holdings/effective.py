@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from pipelines.clock import utc_now
 from pipelines.holdings.models import Portfolio
-from pipelines.holdings.portfolio import PortfolioError, digest, load_portfolio, require_known, resolve
+from pipelines.holdings.portfolio import PortfolioError, canonical_json, digest, load_portfolio, require_known, resolve
 from pipelines.holdings.sectors import read_taxonomy
 from pipelines.policy import Policy, load_policy
 from pipelines.settings import Settings
