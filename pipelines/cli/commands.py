@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.cli.archive import archive_app
+from pipelines.cli.export import EPILOG as EXPORT_EXAMPLES
+from pipelines.cli.export import export
 from pipelines.cli.options import (
     EXIT_CODES,
     Format,
@@ -26,6 +28,8 @@ from pipelines.cli.options import (
     parse_day,
     parse_instant,
 )
+from pipelines.cli.query import EPILOG as QUERY_EXAMPLES
+from pipelines.cli.query import query as named_query
 
 if TYPE_CHECKING:
     from warehouse.connection import Warehouse
@@ -248,6 +252,10 @@ def sql(
         run_sql(_files(warehouse), text, form)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+app.command("query", epilog=QUERY_EXAMPLES)(named_query)
+app.command("export", epilog=EXPORT_EXAMPLES)(export)
 
 
 @exchange_app.command(
