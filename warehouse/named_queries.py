@@ -104,7 +104,7 @@ def find_query(name: str) -> NamedQuery:
     if name in known:
         return known[name]
     near = _nearest(name, known)
-    raise UnknownQuery(f"no query is called {name!r}{near}. All of them: rotation query")
+    raise UnknownQuery(f"no query is called {name!r}; list them with: rotation query{near}")
 
 
 def run_named(con: Connection, named: NamedQuery, given: Mapping[str, str]) -> Rows:
@@ -198,7 +198,7 @@ def _value(con: Connection, named: NamedQuery, name: str, text: str) -> Any:
     if parameter is None:
         takes = ", ".join(named.parameters) or "none"
         near = _nearest(name, named.parameters)
-        raise BadParameter(f"{named.name} has no parameter {name!r}{near}; it takes: {takes}")
+        raise BadParameter(f"{named.name} has no parameter {name!r}; it takes: {takes}{near}")
     if parameter.kind in _KNOWN:
         return _known_value(con, named, parameter, text)
     try:
@@ -235,10 +235,10 @@ def _known_value(con: Connection, named: NamedQuery, parameter: Parameter, text:
     near = _nearest(text.upper(), spelled)
     of_all = f"; there are: {', '.join(known)}" if len(known) <= 20 else ""
     raise BadParameter(
-        f"{named.name}: {parameter.name} = {text!r} is no {parameter.kind} of this release{near}{of_all}"
+        f"{named.name}: {parameter.name} = {text!r} is no {parameter.kind} of this release{of_all}{near}"
     )
 
 
 def _nearest(name: str, known: Mapping[str, Any] | Sequence[str]) -> str:
     near = get_close_matches(name, list(known), n=3, cutoff=0.5)
-    return f"; did you mean {' or '.join(near)}?" if near else ""
+    return f" (did you mean {' or '.join(near)}?)" if near else ""
