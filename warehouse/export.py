@@ -223,7 +223,9 @@ def _write(con: Connection, select: str, path: Path, form: Form, labels: dict[st
     partial = path.with_name(f".{path.name}.partial")
     options = _WRITTEN[form]
     if form == "parquet":
-        options += ", kv_metadata {" + ", ".join(f"{_quoted(key)}: {_text(value)}" for key, value in labels.items()) + "}"
+        options += (
+            ", kv_metadata {" + ", ".join(f"{_quoted(key)}: {_text(value)}" for key, value in labels.items()) + "}"
+        )
     try:
         partial.unlink(missing_ok=True)  # a link that somebody put there would lead the writing elsewhere
         copied = con.execute(f"copy ({select}) to {_text(str(partial))} ({options})").fetchall()

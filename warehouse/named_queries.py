@@ -145,7 +145,7 @@ def read_query(path: Path) -> NamedQuery:
         name=path.stem,
         question=question,
         parameters={fields[0]: Parameter(*fields) for fields in parameters},
-        columns={name: meaning for name, meaning in columns},
+        columns=dict(columns),
         reads=reads,
         how_to_read=how_to_read,
         when_empty=" ".join(sections["No rows"]) if "No rows" in sections else None,

@@ -24,7 +24,9 @@ class FileForm(StrEnum):
 
 
 def export(
-    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="A new or empty folder, or that of an earlier export.")],
+    to: Annotated[
+        Path, typer.Option("--to", metavar="DIR", help="A new or empty folder, or that of an earlier export.")
+    ],
     form: Annotated[
         FileForm, typer.Option("--format", help="parquet keeps the types; csv has lists as JSON.")
     ] = FileForm.PARQUET,

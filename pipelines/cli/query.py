@@ -25,7 +25,9 @@ def query(
         typer.Option("--param", "-p", metavar="KEY=VALUE", help="A parameter of the question; can be repeated."),
     ] = None,
     form: FormatOption = Format.TABLE,
-    show_sql: Annotated[bool, typer.Option("--sql", help="Print the question's file instead, to change or copy.")] = False,
+    show_sql: Annotated[
+        bool, typer.Option("--sql", help="Print the question's file instead, to change or copy.")
+    ] = False,
     warehouse: WarehouseOption = None,
 ) -> None:
     """Ask the current release one of the prepared questions; without a name, list them.

@@ -1,5 +1,6 @@
 """Every prepared question asked of a release of the simulated market; some answers are computed again in Polars."""
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,12 +17,15 @@ FIRST_DAY, LAST_DAY = date(2026, 10, 8), date(2026, 11, 21)
 MAY_BE_EMPTY = {"halted_decisions", "gate_failures", "quarantine_by_rule", "left_out", "open_hedges", "data_gaps"}
 MAY_BE_EMPTY |= {"open_interest_without_price", "changed_since_yesterday"}
 
+PROJECT = Path(__file__).parents[2]
+DOC = (PROJECT / "docs" / "sql.md").read_text(encoding="utf-8")
+
 Table = Callable[[str], pl.DataFrame]
 Ask = Callable[..., pl.DataFrame]
 
 
 @pytest.fixture(scope="module")
-def simulated(dagster_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
+def directory(dagster_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A release of 45 days of the simulated market on two exchanges."""
     from pipelines.nightly import run
     from pipelines.settings import load_settings
@@ -32,6 +36,11 @@ def simulated(dagster_home: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         settings = load_settings(source="simulated", exchanges=("binance", "bybit"), warehouse_dir=directory)
         outcome = run(settings, first_day=FIRST_DAY, last_day=LAST_DAY)
     assert outcome.exit_code == 0, outcome.message
+    return directory
+
+
+@pytest.fixture(scope="module")
+def simulated(directory: Path) -> Iterator[Connection]:
     with Warehouse(directory).open_release() as con:
         yield con
 
@@ -95,7 +104,12 @@ def test_what_followed_each_state_is_a_join_with_the_index_fourteen_days_later(a
     )
     expected = (
         returns.group_by("state")
-        .agg(n=pl.len(), known=pl.col("frac").count(), falls=(pl.col("frac") <= -0.05).sum(), median=pl.col("frac").median())
+        .agg(
+            n=pl.len(),
+            known=pl.col("frac").count(),
+            falls=(pl.col("frac") <= -0.05).sum(),
+            median=pl.col("frac").median(),
+        )
         .sort(["n", "state"], descending=[True, False])
     )
     answer = ask("what_followed_each_state")
@@ -173,3 +187,18 @@ def test_the_largest_movers_of_open_interest_are_those_in_coins_at_todays_price(
     expected = moved.drop_nulls("usd").sort(pl.col("usd").abs(), descending=True).head(10)
     answer = ask("open_interest_movers")
     assert expected["asset"].to_list() == answer["asset"].to_list() and close(expected["usd"], answer["moved_usd"])
+
+
+@pytest.mark.parametrize("program", re.findall(r"^```python\n(.*?)^```$", DOC, re.MULTILINE | re.DOTALL))
+def test_the_python_of_the_documentation_runs(directory: Path, monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+    monkeypatch.chdir(PROJECT)
+    assert "warehouse/data" in program
+    exec(compile(program.replace("warehouse/data", str(directory)), "docs/sql.md", "exec"), {})
+
+
+def test_the_documentation_lists_every_question_with_its_defaults() -> None:
+    listed = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", DOC, re.MULTILINE))
+    for named in list_queries():
+        defaults = [f"`{parameter.name}` ({parameter.default})" for parameter in named.parameters.values()]
+        assert listed.pop(named.name) == f"{named.question} | {', '.join(defaults) or 'none'}"
+    assert listed == {}

@@ -16,8 +16,8 @@
 --   offset_frac: share of the loss given back, net of funding and costs; in a rise, of the gain taken.
 --   is_liquidated: the rise is beyond the level where the margin is used up.
 -- Reads: portfolio.hedge_scenarios
--- How to read: What-ifs with the coin's own price, no forecast. Compare the rise with the fall: the hedge costs about as
---   much in the one as it gives in the other.
+-- How to read: What-ifs with the coin's own price, no forecast. Compare the rise with the fall: the hedge costs about
+--   as much in the one as it gives in the other.
 -- No rows: there was no hedge, or none of that name or with that path.
 with last_days as (
   select

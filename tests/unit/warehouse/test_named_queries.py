@@ -135,7 +135,7 @@ def test_a_release_without_the_table_says_how_to_get_it(hand_made, table, name, 
         "select 1",
         "-- No question.\n-- Columns:\n--   a: b.\n-- Reads: marts.x\n-- How to read: c.\nselect 1",
         "-- Why?\n-- Reads: marts.x\n-- How to read: c.\nselect 1",
-        "-- Why?\n-- Parameters:\n--   days (count): d.\n-- Columns:\n--   a: b.\n-- Reads: t\n-- How to read: c.\nselect 1",
+        "-- Why?\n-- Parameters:\n--   days (count): d.\n-- Columns:\n--   a: b.\n-- Reads: t\n-- How to read: c.\n",
     ],
 )
 def test_a_file_whose_comments_lack_something_is_refused(tmp_path, text):

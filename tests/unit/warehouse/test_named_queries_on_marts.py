@@ -22,7 +22,7 @@ def test_the_sector_furthest_above_the_market_is_first_and_unknown_is_last(hand_
         {"sector": "DEFI", "market_excess_bps": 2.5},
         {"sector": "MEMES", "market_excess_bps": None},
         {"sector": "L2", "market_excess_bps": 9.0, "date": ago(1)},  # yesterday's
-        **{"date": DAY},
+        date=DAY,
     )
     assert hand_made.column("funding_above_market", "sector", "market_excess_bps") == [
         ("DEFI", 2.5), ("L1", -0.5), ("MEMES", None),
@@ -152,7 +152,9 @@ def test_the_basis_curve_has_front_and_far_contract_of_the_newest_day(hand_made)
         "front_basis_annualised": 0.73, "far_basis_annualised": 0.21, "is_front_rich": True, "shape": "CONTANGO",
     }  # fmt: skip
     single = pair | {"asset": "ETH", "far_symbol": None, "far_days": None, "far_basis_annualised": None}
-    hand_made.fill("marts.calendar_spreads_daily", pair | {"date": ago(1)}, pair | {"date": DAY}, single | {"date": DAY})
+    hand_made.fill(
+        "marts.calendar_spreads_daily", pair | {"date": ago(1)}, pair | {"date": DAY}, single | {"date": DAY}
+    )
     assert hand_made.column("basis_curve", "asset", "contract", "symbol", "basis_annualised") == [
         ("BTC", "front", "F", 0.73), ("BTC", "far", "G", 0.21), ("ETH", "front", "F", 0.73),
     ]  # fmt: skip
@@ -165,7 +167,7 @@ def test_crowded_coins_begin_with_the_highest_percentile(hand_made):
         {"asset": "UNI", "funding_pctl_90d": 1.0, "funding_3d_bps": 2.0},
         {"asset": "CRV", "funding_pctl_90d": 1.0, "funding_3d_bps": 5.0},
         {"asset": "NEW", "funding_3d_bps": 50.0},  # too young for a percentile
-        **{"date": DAY},
+        date=DAY,
     )
     assert hand_made.column("crowded_coins", "asset") == ["CRV", "UNI", "BTC"]
     assert hand_made.column("crowded_coins", "asset", top="1") == ["CRV"]

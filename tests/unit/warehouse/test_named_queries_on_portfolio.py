@@ -72,10 +72,13 @@ def test_conditions_stand_in_the_order_of_the_rules_and_only_those_that_apply(ha
         return {"predicate": predicate, "value": value, "threshold": 3.0, "slack": slack, "satisfied": False,
                 "applies": applies, "state": "OVERLEVERAGED"}  # fmt: skip
 
-    trace = [entry("is_fresh", True, None), entry("over.f", 4.5, 1.5), entry("a", 1.0, 0.0, False), entry("b", None, None)]
-    hand_made.fill(
-        "portfolio.sector_signals", {"as_of_date": DAY, "sector": "DEFI", "rule_trace": json.dumps(trace)}
-    )
+    trace = [
+        entry("is_fresh", True, None),
+        entry("over.f", 4.5, 1.5),
+        entry("a", 1.0, 0.0, False),
+        entry("b", None, None),
+    ]
+    hand_made.fill("portfolio.sector_signals", {"as_of_date": DAY, "sector": "DEFI", "rule_trace": json.dumps(trace)})
     assert hand_made.column("conditions", "predicate", "value", "slack") == [
         ("is_fresh", None, None), ("over.f", 4.5, 1.5), ("b", None, None),
     ]  # fmt: skip
@@ -118,7 +121,9 @@ def test_what_followed_a_state_is_counted_where_the_return_is_known(hand_made):
 def test_what_changed_is_what_is_said_otherwise_than_on_the_night_decided_before(hand_made):
     # two nights apart: the day between was not decided
     for day, state, weight, status in ((ago(2), "NEUTRAL", 0.1, "open"), (DAY, "UNSTABLE", 0.1, "close")):
-        hand_made.fill("portfolio.sector_signals", {"as_of_date": day, "sector": "L1", "state": state, "action": "HOLD"})
+        hand_made.fill(
+            "portfolio.sector_signals", {"as_of_date": day, "sector": "L1", "state": state, "action": "HOLD"}
+        )
         hand_made.fill(
             "portfolio.target_allocations",
             {"as_of_date": day, "sector": "L1", "target_weight_frac": weight},
@@ -185,9 +190,7 @@ def test_the_scenarios_are_those_of_the_latest_hedge_and_not_of_the_whole_plan(h
 def test_the_honest_offset_is_what_the_hedge_adds_to_spot_in_fall_and_rise(hand_made):
     # spot -2,000 and net -1,783: the hedge gives 217 back, 10.85%; spot +2,000 and net 1,819: it takes 181, 9.05%
     hand_made.fill("portfolio.hedges", {"as_of_date": DAY, "hedge_id": "h", "asset": "BTC", "status": "open"})
-    hand_made.fill(
-        "portfolio.hedge_scenarios", _scenario("h", DAY, -0.1, -1_783.0), _scenario("h", DAY, 0.1, 1_819.0)
-    )
+    hand_made.fill("portfolio.hedge_scenarios", _scenario("h", DAY, -0.1, -1_783.0), _scenario("h", DAY, 0.1, 1_819.0))
     (row,) = hand_made.ask("hedge_honesty")
     assert (row["given_back_usd"], row["taken_usd"]) == (217.0, 181.0)
     assert (row["given_back_frac"], row["taken_frac"]) == (pytest.approx(0.1085), pytest.approx(0.0905))
@@ -246,8 +249,7 @@ def test_spreads_say_which_reference_leads_and_which_purchase_was_stopped(hand_m
     hand_made.fill(
         "portfolio.sector_signals",
         signal | {"sector": "L1", "spread_z": '{"STORE_OF_VALUE": 0.5}'},
-        signal
-        | {"sector": "DEFI", "spread_z": '{"STORE_OF_VALUE": 1.6, "L1": null}', "reason_codes": ["SPREAD_VETO"]},
+        signal | {"sector": "DEFI", "spread_z": '{"STORE_OF_VALUE": 1.6, "L1": null}', "reason_codes": ["SPREAD_VETO"]},
     )
     hand_made.fill(
         "marts.sector_spreads_daily",
