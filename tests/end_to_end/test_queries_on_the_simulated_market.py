@@ -72,6 +72,11 @@ def test_every_question_is_answered(ask: Ask, name: str) -> None:
     assert answer.height > 0 or name in MAY_BE_EMPTY
 
 
+@pytest.mark.parametrize("name", [named.name for named in list_queries() if "date" in named.parameters])
+def test_without_a_date_the_newest_day_is_answered(ask: Ask, name: str) -> None:
+    assert ask(name).equals(ask(name, date=str(LAST_DAY)))
+
+
 def test_the_sector_above_the_market_is_the_one_with_the_largest_excess(ask: Ask, table: Table) -> None:
     tonight = table("marts.sector_funding_daily").filter(pl.col("date") == LAST_DAY)
     expected = tonight.sort("market_excess_bps", descending=True, nulls_last=True)

@@ -52,7 +52,7 @@ def test_the_range_of_funding_reaches_ninety_days_back_and_no_further(hand_made)
 
 def test_leaders_stand_in_order_with_their_weights_and_their_own_open_interest(hand_made):
     led = {"date": DAY, "sector": "L1", "leaders": ["ETH", "SOL"], "leader_weights": [0.6, 0.4]}
-    hand_made.fill("marts.sector_funding_daily", led, {"date": DAY, "sector": "DEFI"})
+    hand_made.fill("marts.sector_funding_daily", led, {"date": DAY, "sector": "DEFI"}, led | {"date": ago(1)})
     hand_made.fill("marts.asset_futures_daily", {"date": DAY, "asset": "SOL", "open_interest_usd": 7.0, "exchanges": 2})
     assert hand_made.column("leaders", "place", "asset", "weight_frac", "open_interest_usd", "exchanges") == [
         (1, "ETH", 0.6, None, None), (2, "SOL", 0.4, 7.0, 2),
@@ -70,13 +70,15 @@ def _perpetuals(hand_made) -> None:
 
 def test_the_exchange_that_disagrees_on_funding_is_first_whatever_its_interval(hand_made):
     _perpetuals(hand_made)
-    settled = {"symbol": "BTC", "ingested_at": at(DAY), "settled_at": at(DAY)}
-    # per 8 hours: a 1 bp, b 4 bp (2 bp per 4 hours), c 1 bp: the median is 1, b is 3 above it
+    settled = {"symbol": "BTC", "ingested_at": at(DAY), "settled_at": at(DAY), "interval_hours": 8.0}
+    # per 8 hours: a 1 bp (mean of 0.5 and 1.5), b 4 bp (2 bp per 4 hours), c 1 bp: the median is 1, b is 3 above it
     hand_made.fill(
         "raw.funding_rates",
-        {"exchange": "a", "funding_rate": 1e-4, "interval_hours": 8.0},
+        {"exchange": "a", "funding_rate": 50e-4, "settled_at": at(ago(3))},  # three days ago: just too old
+        {"exchange": "a", "funding_rate": 0.5e-4, "settled_at": at(ago(1), 16)},
+        {"exchange": "a", "funding_rate": 1.5e-4},
         {"exchange": "b", "funding_rate": 2e-4, "interval_hours": 4.0},
-        {"exchange": "c", "funding_rate": 1e-4, "interval_hours": 8.0},
+        {"exchange": "c", "funding_rate": 1e-4},
         **settled,
     )
     hand_made.fill("marts.asset_futures_daily", {"date": DAY, "asset": "BTC"})
@@ -103,12 +105,15 @@ def test_funding_by_exchange_takes_the_newest_revision_and_the_hours_since_the_s
 
 
 def test_the_carry_of_a_short_is_the_mean_funding_of_the_known_days(hand_made):
-    # BTC: 0.10, -0.02 and an unknown day: mean 0.04 over 2 known days, 1 paid; ETH only before the two days asked for
+    # BTC: 0.10 and -0.02: mean 0.04 over 2 known days, 1 paid; ETH is known only before the two days asked for
     for days, annualised in ((2, 0.9), (1, 0.10), (0, -0.02)):
         hand_made.fill(
             "marts.asset_futures_daily", {"date": ago(days), "asset": "BTC", "funding_annualised": annualised}
         )
-    hand_made.fill("marts.asset_futures_daily", {"date": ago(2), "asset": "ETH", "funding_annualised": 0.5})
+    for days, annualised in ((2, 0.5), (1, None), (0, None)):
+        hand_made.fill(
+            "marts.asset_futures_daily", {"date": ago(days), "asset": "ETH", "funding_annualised": annualised}
+        )
     (row,) = hand_made.ask("short_carry", days="2")
     assert row["carry_annualised"] == pytest.approx(0.04) and row["carry_1d_annualised"] == pytest.approx(-0.02)
     assert (row["asset"], row["known_days"], row["days_paid"]) == ("BTC", 2, 1)
@@ -141,9 +146,11 @@ def test_open_interest_that_grows_with_the_price_is_not_growth_without_price(han
 def test_the_largest_move_of_open_interest_is_in_dollars_at_todays_price(hand_made):
     _grown(hand_made)
     # ETH -100 coins at 10 = -1,000; SOL +20 at 10.5 = 210; UNI +20 at 10.2 = 204
-    moved = hand_made.column("open_interest_movers", "asset", "moved_usd", top="2")
-    assert [asset for asset, _ in moved] == ["ETH", "SOL"]
-    assert [usd for _, usd in moved] == pytest.approx([-1000.0, 210.0])
+    rows = hand_made.ask("open_interest_movers", top="2")
+    assert [row["asset"] for row in rows] == ["ETH", "SOL"]
+    assert [row["moved_usd"] for row in rows] == pytest.approx([-1000.0, 210.0])
+    assert [row["open_interest_change_frac"] for row in rows] == pytest.approx([-0.1, 0.2])
+    assert [row["price_change_frac"] for row in rows] == pytest.approx([0.0, 0.05])
 
 
 def test_the_basis_curve_has_front_and_far_contract_of_the_newest_day(hand_made):
@@ -167,6 +174,7 @@ def test_crowded_coins_begin_with_the_highest_percentile(hand_made):
         {"asset": "UNI", "funding_pctl_90d": 1.0, "funding_3d_bps": 2.0},
         {"asset": "CRV", "funding_pctl_90d": 1.0, "funding_3d_bps": 5.0},
         {"asset": "NEW", "funding_3d_bps": 50.0},  # too young for a percentile
+        {"asset": "OLD", "funding_pctl_90d": 1.0, "funding_3d_bps": 90.0, "date": ago(1)},  # yesterday's
         date=DAY,
     )
     assert hand_made.column("crowded_coins", "asset") == ["CRV", "UNI", "BTC"]
@@ -202,6 +210,7 @@ def test_what_was_left_out_is_counted_in_days_over_sectors(hand_made):
         {"date": DAY, "sector": "L1", "exchanges_left_out": [too_old, jump]},
         {"date": ago(1), "sector": "DEFI", "exchanges_left_out": [too_old]},
         {"date": ago(1), "sector": "L1"},
+        {"date": ago(30), "sector": "L1", "exchanges_left_out": [jump]},  # the day before the thirty
     )
     assert hand_made.column("left_out", "exchange", "finding", "sectors", "days", "first_date") == [
         ("mexc", "newest row too old (UNI, ETH)", ["DEFI", "L1"], 2, ago(1)),
@@ -235,9 +244,11 @@ def test_quarantine_is_counted_by_rule_with_the_newest_example(hand_made):
         row | {"symbol": "B", "quarantined_at": at(DAY), "row_json": "2"},
         row | {"symbol": "C", "rule": "is_closed", "quarantined_at": at(DAY), "row_json": "3"},
     )
-    assert hand_made.column("quarantine_by_rule", "rule", "quarantined_rows", "symbols", "example_row") == [
-        ("rate_is_possible", 2, 2, "2"), ("is_closed", 1, 1, "3"),
+    columns = ("rule", "quarantined_rows", "symbols", "example_symbol", "example_row")
+    assert hand_made.column("quarantine_by_rule", *columns) == [
+        ("rate_is_possible", 2, 2, "B", "2"), ("is_closed", 1, 1, "C", "3"),
     ]  # fmt: skip
+    assert hand_made.column("quarantine_by_rule", "last_quarantined_at") == [at(DAY), at(DAY)]
 
 
 def test_gate_failures_are_of_the_last_runs_and_what_blocks_is_first(hand_made):

@@ -53,17 +53,25 @@ def test_the_sector_that_is_nearest_to_another_state_is_first_with_all_its_moves
             ],
             ("this would cut it", "LOSING_MOMENTUM", -0.04),  # -0.05 - (-0.01)
         ),
+        (
+            "NEUTRAL",
+            [_flip("UNSTABLE", 0.9, _move("a", 1, 2)), _flip("OVERLEVERAGED", 0.2, _move("b", 2.0, 3.5))],
+            ("this would cut it", "OVERLEVERAGED", 1.5),  # the nearest is first
+        ),
         ("NEUTRAL", [_flip("ACCUMULATION", 0.1, _move("a", 1, 2))], ("no cut among the nearest changes", None, None)),
         ("UNSTABLE", [_flip("NEUTRAL", 0.1, _move("a", 1, 2))], ("cut already", None, None)),
         ("STALE", [], ("no cut among the nearest changes", None, None)),
     ],
 )
 def test_the_distance_from_a_cut_is_that_of_the_changes_that_cut(hand_made, state, flips, expected):
-    signal = {"as_of_date": DAY, "distance_to_flip": json.dumps(flips), "latched_state": state}
-    hand_made.fill("portfolio.sector_signals", signal | {"sector": "DEFI"}, signal | {"sector": "L1"})
-    (row,) = hand_made.ask("distance_from_cut")
+    signal = {"as_of_date": DAY, "distance_to_flip": json.dumps(flips), "latched_state": state, "sector": "DEFI"}
+    hand_made.fill("portfolio.sector_signals", signal, signal | {"sector": "L1"})
+    hand_made.fill("portfolio.sector_signals", signal | {"as_of_date": ago(1), "latched_state": "CAPITULATION"})
+    rows = hand_made.ask("distance_from_cut")
+    assert {(row["sector"], row["state"]) for row in rows} == {("DEFI", state)}
+    row = rows[0]
     answer, becomes, gap = expected
-    assert (row["sector"], row["answer"], row["becomes"]) == ("DEFI", answer, becomes)
+    assert (row["answer"], row["becomes"]) == (answer, becomes)
     assert row["gap"] == (gap if gap is None else pytest.approx(gap))
 
 
@@ -78,7 +86,10 @@ def test_conditions_stand_in_the_order_of_the_rules_and_only_those_that_apply(ha
         entry("a", 1.0, 0.0, False),
         entry("b", None, None),
     ]
-    hand_made.fill("portfolio.sector_signals", {"as_of_date": DAY, "sector": "DEFI", "rule_trace": json.dumps(trace)})
+    for day, sector, said in ((DAY, "DEFI", trace), (DAY, "L1", [trace[1]]), (ago(1), "DEFI", [trace[1]])):
+        hand_made.fill(
+            "portfolio.sector_signals", {"as_of_date": day, "sector": sector, "rule_trace": json.dumps(said)}
+        )
     assert hand_made.column("conditions", "predicate", "value", "slack") == [
         ("is_fresh", None, None), ("over.f", 4.5, 1.5), ("b", None, None),
     ]  # fmt: skip
@@ -91,6 +102,9 @@ def test_turnover_counts_what_was_sold_and_bought_a_year_without_the_first_alloc
         (date(2026, 1, 1), "REDUCE", 0.0, 0.0, ["COOLDOWN"]),  # asked for, not done: no cut
         (date(2026, 1, 2), "TRIM", -0.05, -4_000.0, []),
         (date(2026, 1, 3), "INCREASE", 0.20, 16_000.0, []),
+        (date(2026, 1, 4), "INCREASE", 0.0, 0.0, ["NO_PROCEEDS"]),
+        (date(2026, 1, 5), "HOLD", 0.025, 2_000.0, ["RECENTRE"]),
+        (date(2026, 1, 6), "REDUCE", -0.0625, -5_000.0, []),
     )
     for day, action, weight, usd, codes in rows:
         hand_made.fill(
@@ -102,7 +116,7 @@ def test_turnover_counts_what_was_sold_and_bought_a_year_without_the_first_alloc
         )  # fmt: skip
     assert hand_made.column(
         "turnover_and_cuts", "year", "nights", "cuts", "raises", "sold_frac", "bought_frac", "sold_usd", "bought_usd"
-    ) == [(2025, 1, 1, 0, 0.10, 0, 8_000.0, 0), (2026, 3, 1, 1, 0.05, 0.20, 4_000.0, 16_000.0)]
+    ) == [(2025, 1, 1, 0, 0.10, 0, 8_000.0, 0), (2026, 6, 2, 1, 0.1125, 0.225, 9_000.0, 18_000.0)]
 
 
 def test_what_followed_a_state_is_counted_where_the_return_is_known(hand_made):
@@ -119,7 +133,8 @@ def test_what_followed_a_state_is_counted_where_the_return_is_known(hand_made):
 
 
 def test_what_changed_is_what_is_said_otherwise_than_on_the_night_decided_before(hand_made):
-    # two nights apart: the day between was not decided
+    # two nights apart: the day between was not decided; what an earlier night said does not matter
+    hand_made.fill("portfolio.target_allocations", {"as_of_date": ago(5), "sector": "L1", "target_weight_frac": 0.9})
     for day, state, weight, status in ((ago(2), "NEUTRAL", 0.1, "open"), (DAY, "UNSTABLE", 0.1, "close")):
         hand_made.fill(
             "portfolio.sector_signals", {"as_of_date": day, "sector": "L1", "state": state, "action": "HOLD"}
@@ -144,23 +159,29 @@ def test_halted_nights_are_told_with_what_was_frozen_by_the_newest_decision(hand
         {"as_of_date": ago(1), "status": "halted", "reason": "DATA_HALT", "decided_at": early, "decision_id": "a"},
         {"as_of_date": DAY, "status": "halted", "reason": "DATA_HALT", "decided_at": early, "decision_id": "b"},
         {"as_of_date": DAY, "status": "decided", "decided_at": late, "decision_id": "c"},  # decided again, with data
+        {"as_of_date": ago(2), "status": "no_trade", "reason": "NOT_A_DECISION_DAY", "decision_id": "d"},
     )
     for sector, action in (("L2", "FREEZE"), ("DEFI", "FREEZE"), ("L1", "HOLD")):
         hand_made.fill("portfolio.sector_signals", {"as_of_date": ago(1), "sector": sector, "action": action})
     assert hand_made.column("halted_decisions", "as_of_date", "reason", "frozen_sectors") == [
-        (ago(1), "DATA_HALT", ["DEFI", "L2"])
+        (ago(1), "DATA_HALT", ["DEFI", "L2"]),
+        (ago(2), "NOT_A_DECISION_DAY", []),
     ]
 
 
 def test_open_hedges_are_those_of_the_newest_night_even_if_there_are_none(hand_made):
     hedge = {"hedge_id": "h", "asset": "BTC", "opened_date": ago(9), "offset_frac": 0.1}
     hand_made.fill("portfolio.hedges", hedge | {"as_of_date": ago(1), "status": "hold"})
+    larger = {"hedge_id": "i", "asset": "ETH", "as_of_date": ago(1), "status": "open", "opened_date": ago(1)}
+    hand_made.fill("portfolio.hedges", larger | {"notional_usd": 9.0, "offset_frac": 0.2})
     hand_made.fill("portfolio.hedges", hedge | {"as_of_date": DAY, "status": "close"})
     hand_made.fill("portfolio.target_allocations", {"as_of_date": ago(1)}, {"as_of_date": DAY})
     hand_made.fill("marts.asset_futures_daily", {"date": ago(1), "asset": "BTC", "funding_3d_bps": 4.0})
     assert hand_made.ask("open_hedges") == []
     columns = ("hedge_id", "days_open", "offset_frac", "funding_3d_bps")
-    assert hand_made.column("open_hedges", *columns, date=str(ago(1))) == [("h", 8, 0.1, 4.0)]
+    assert hand_made.column("open_hedges", *columns, date=str(ago(1))) == [
+        ("i", 0, 0.2, None), ("h", 8, 0.1, 4.0),
+    ]  # fmt: skip
 
 
 def _scenario(hedge_id: str, day: date, shock: float, net: float, path: str = "persist") -> dict:
@@ -175,6 +196,7 @@ def test_the_scenarios_are_those_of_the_latest_hedge_and_not_of_the_whole_plan(h
     hand_made.fill(
         "portfolio.hedge_scenarios",
         _scenario("old", ago(1), -0.1, -1_800.0),
+        _scenario("new", ago(3), -0.1, -1_700.0),
         _scenario("new", DAY, 0.1, 1_800.0),
         _scenario("new", DAY, -0.1, -1_800.0),
         _scenario("new", DAY, -0.1, -1_790.0, "flip"),
@@ -190,7 +212,17 @@ def test_the_scenarios_are_those_of_the_latest_hedge_and_not_of_the_whole_plan(h
 def test_the_honest_offset_is_what_the_hedge_adds_to_spot_in_fall_and_rise(hand_made):
     # spot -2,000 and net -1,783: the hedge gives 217 back, 10.85%; spot +2,000 and net 1,819: it takes 181, 9.05%
     hand_made.fill("portfolio.hedges", {"as_of_date": DAY, "hedge_id": "h", "asset": "BTC", "status": "open"})
-    hand_made.fill("portfolio.hedge_scenarios", _scenario("h", DAY, -0.1, -1_783.0), _scenario("h", DAY, 0.1, 1_819.0))
+    hand_made.fill(
+        "portfolio.hedge_scenarios",
+        _scenario("h", DAY, -0.1, -1_783.0),
+        _scenario("h", DAY, 0.1, 1_819.0),
+        _scenario("h", DAY, -0.1, -1_000.0) | {"horizon_days": 30},
+        _scenario("h", DAY, -0.1, -1_000.0, "flip"),
+        _scenario("h", DAY, 0.1, 1_000.0, "linear"),
+        _scenario("h", DAY, -0.2, -1_000.0),
+        _scenario("h", ago(1), -0.1, -1_000.0),
+        _scenario("i", DAY, -0.1, -1_000.0),
+    )
     (row,) = hand_made.ask("hedge_honesty")
     assert (row["given_back_usd"], row["taken_usd"]) == (217.0, 181.0)
     assert (row["given_back_frac"], row["taken_frac"]) == (pytest.approx(0.1085), pytest.approx(0.0905))
@@ -248,6 +280,7 @@ def test_spreads_say_which_reference_leads_and_which_purchase_was_stopped(hand_m
     signal = {"as_of_date": DAY, "reason_codes": [], "action": "HOLD"}
     hand_made.fill(
         "portfolio.sector_signals",
+        signal | {"sector": "L2", "spread_z": '{"STORE_OF_VALUE": 9.0}', "as_of_date": ago(1)},
         signal | {"sector": "L1", "spread_z": '{"STORE_OF_VALUE": 0.5}'},
         signal | {"sector": "DEFI", "spread_z": '{"STORE_OF_VALUE": 1.6, "L1": null}', "reason_codes": ["SPREAD_VETO"]},
     )
@@ -263,7 +296,7 @@ def test_spreads_say_which_reference_leads_and_which_purchase_was_stopped(hand_m
 
 
 def test_days_in_a_state_are_counted_since_its_last_beginning(hand_made):
-    states = {"L1": "ABAA", "DEFI": "BBBB"}
+    states = {"L1": "CABAA", "DEFI": "BBBB"}
     for sector, letters in states.items():
         for days, state in enumerate(reversed(letters)):
             hand_made.fill("portfolio.sector_signals", {"as_of_date": ago(days), "sector": sector, "state": state})
