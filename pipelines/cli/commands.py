@@ -14,6 +14,8 @@ import typer
 from pipelines.cli import diff, explain, replay
 from pipelines.cli.archive import archive_app
 from pipelines.cli.example import example_app
+from pipelines.cli.export import EPILOG as EXPORT_EXAMPLES
+from pipelines.cli.export import export
 from pipelines.cli.options import (
     EXIT_CODES,
     Format,
@@ -30,6 +32,8 @@ from pipelines.cli.options import (
 )
 from pipelines.cli.portfolio import portfolio_app
 from pipelines.cli.report import register as register_report
+from pipelines.cli.query import EPILOG as QUERY_EXAMPLES
+from pipelines.cli.query import query as named_query
 
 if TYPE_CHECKING:
     from warehouse.connection import Warehouse
@@ -261,6 +265,10 @@ def sql(
         run_sql(_files(warehouse), text, form)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+app.command("query", epilog=QUERY_EXAMPLES)(named_query)
+app.command("export", epilog=EXPORT_EXAMPLES)(export)
 
 
 @exchange_app.command(

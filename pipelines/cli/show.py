@@ -81,7 +81,7 @@ def show(warehouse: Warehouse, topic: Topic, day: date | None, form: Format) -> 
         day = _known_day(con, topic, day, info)
         rows = _rows_of(con, topic, day)
         if form is not Format.TABLE:
-            _warn_of_source(info)
+            warn_of_source(info)
             write_rows(form, rows.columns, rows.types, rows.rows)
             return
         decision = _decision(con, day) if topic is not Topic.HEALTH else None
@@ -99,7 +99,7 @@ def run_sql(warehouse: Warehouse, sql: str, form: Format) -> None:
     with warehouse.open_release() as con:
         info = release_info(con)
         rows = query_pasted(con, sql)
-        _warn_of_source(info)
+        warn_of_source(info)
         write_rows(form, rows.columns, rows.types, rows.rows)
 
 
@@ -151,6 +151,12 @@ def release_info(con: Connection) -> dict[str, Any]:
             "program. Run `rotation rollback` to an earlier one or `rotation run` for a new one."
         )
     return rows[0]
+
+
+def warn_of_source(info: dict[str, Any]) -> None:
+    """Rows for programs carry no label, so the label goes beside them."""
+    if info["source"] != "live":
+        print(f"{tables.label(info['source'])} (release {info['release_id']})", file=sys.stderr)
 
 
 def _rows_of(con: Connection, topic: Topic, day: date) -> Rows:
@@ -216,9 +222,3 @@ def _print_whereabouts(console: Console, path: Path, info: dict[str, Any]) -> No
     for line in lines:
         console.print(Text(line), soft_wrap=True)
     console.print(Text(DISCLAIMER, style="dim"))
-
-
-def _warn_of_source(info: dict[str, Any]) -> None:
-    """Rows for programs carry no label, so the label goes beside them."""
-    if info["source"] != "live":
-        print(f"{tables.label(info['source'])} (release {info['release_id']})", file=sys.stderr)
