@@ -31,9 +31,9 @@ from pipelines.cli.options import (
     parse_instant,
 )
 from pipelines.cli.portfolio import portfolio_app
-from pipelines.cli.report import register as register_report
 from pipelines.cli.query import EPILOG as QUERY_EXAMPLES
 from pipelines.cli.query import query as named_query
+from pipelines.cli.report import register as register_report
 
 if TYPE_CHECKING:
     from warehouse.connection import Warehouse
