@@ -9,7 +9,7 @@ from pipelines.audit_trail.in_force import keep_in_force, policy_of
 from pipelines.policy import Policy, parse_policy
 from pipelines.settings import SEEDS_DIRECTORY
 from warehouse.connection import Warehouse
-from warehouse.provenance import POLICIES, TAXONOMIES, Snapshot, stored_taxonomy
+from warehouse.provenance import POLICIES, TAXONOMIES, Snapshot, stored_portfolio, stored_taxonomy
 from warehouse.schema import create_tables
 
 NOW = datetime(2026, 11, 21, 0, 16)
@@ -28,13 +28,15 @@ def snapshot(policy_hash: str | None) -> Snapshot:
 
 
 def test_what_is_in_force_is_kept_once(connection):
-    assert keep_in_force(connection, Policy(), "t", SEEDS_DIRECTORY, NOW) == 4  # a policy and three seed files
-    assert keep_in_force(connection, Policy(), "t", SEEDS_DIRECTORY, NOW) == 0
-    assert keep_in_force(connection, OTHER, "t", SEEDS_DIRECTORY, NOW) == 1
+    assert keep_in_force(connection, Policy(), None, "t", SEEDS_DIRECTORY, NOW) == 4  # a policy and three seed files
+    assert keep_in_force(connection, Policy(), None, "t", SEEDS_DIRECTORY, NOW) == 0
+    assert keep_in_force(connection, OTHER, None, "t", SEEDS_DIRECTORY, NOW) == 1
+    assert keep_in_force(connection, OTHER, ("p", '{"version":1}'), "t", SEEDS_DIRECTORY, NOW) == 1
+    assert stored_portfolio(connection, "p") == '{"version":1}' and stored_portfolio(connection, "q") is None
 
 
 def test_a_policy_of_then_is_found_and_is_the_same_to_the_hash(connection):
-    keep_in_force(connection, OTHER, "t", SEEDS_DIRECTORY, NOW)
+    keep_in_force(connection, OTHER, None, "t", SEEDS_DIRECTORY, NOW)
     found = policy_of(connection, snapshot(OTHER.canonical_hash()), Policy())
     assert found == OTHER and found.canonical_hash() == OTHER.canonical_hash()
 
@@ -52,7 +54,7 @@ def test_the_keys_of_two_policies_that_differ_are_named():
 
 
 def test_the_lines_of_two_taxonomies_that_differ_are_named(connection):
-    keep_in_force(connection, Policy(), "t", SEEDS_DIRECTORY, NOW)
+    keep_in_force(connection, Policy(), None, "t", SEEDS_DIRECTORY, NOW)
     before = stored_taxonomy(connection, "t")
     after = before | {"sectors.csv": before["sectors.csv"] + "GAMES,Games,0,new\n"}
     assert _taxonomy_in_words(before, after) == ("sectors.csv: + GAMES,Games,0,new",)
