@@ -37,6 +37,8 @@ def texts():
     found = {}
     for package in CODE:
         found |= {path: _strings(path) for path in (PROJECT / package).rglob("*.py")}
+    templates = [path for kind in ("j2", "html", "sql") for path in PROJECT.glob(f"[pw]*/**/*.{kind}")]
+    found |= {path: path.read_text(encoding="utf-8") for path in templates}
     pages = [*PROJECT.glob("*.md"), *(PROJECT / "docs").glob("*.md"), *PROJECT.glob("[a-z]*/README.md")]
     dbt = [path for kind in ("yml", "csv") for path in (PROJECT / "dbt").glob(f"[ms]*s/**/*.{kind}")]
     found |= {path: path.read_text(encoding="utf-8") for path in (*pages, *dbt)}
