@@ -2,14 +2,18 @@
 
 Dagster records two events per asset and day. Its SQLite event log opens a new engine for every event, 13 ms each
 here: a three-year range of five assets took over two minutes for bookkeeping alone. One engine per file and thread
-brings that to 3 ms. Nothing else is changed; a home written by one can be read by the other.
+brings that to 3 ms, and one transaction for the events that Dagster hands over together to a fraction of it. Nothing
+else is changed; a home written by one can be read by the other.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from dagster import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 from dagster._core.storage.sql import create_engine
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from sqlalchemy.engine import Connection, Engine
@@ -23,11 +27,31 @@ class PooledEventLogStorage(SqliteEventLogStorage):
 
     def __init__(self, base_dir: str) -> None:
         self._engines: dict[str, Engine] = {}
-        self._known_tables: set[str] = set()
+        self._known_names: set[str] = set()
+        self._held = threading.local()
         super().__init__(base_dir)
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
+        held: dict[str, Connection] = getattr(self._held, "connections", {})
+        if shard in held:
+            yield held[shard]
+            return
+        engine = self._engine(shard)
+        with self._db_lock, engine.connect() as connection, connection.begin():
+            yield connection
+
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """Store events of one run in one transaction per file, all or none of them."""
+        shards = {INDEX_SHARD_NAME, *(event.run_id for event in events)}
+        engines = {shard: self._engine(shard) for shard in sorted(shards)}
+        with self._db_lock, ExitStack() as files:
+            connections = {shard: files.enter_context(engine.begin()) for shard, engine in engines.items()}
+            self._held.connections = connections
+            files.callback(self._held.__dict__.clear)
+            super().store_event_batch(events)
+
+    def _engine(self, shard: str) -> Engine:
         engine = self._engines.get(shard)
         if engine is None:
             with super()._connect(shard):  # creates and migrates the file on first use
@@ -37,13 +61,19 @@ class PooledEventLogStorage(SqliteEventLogStorage):
                 poolclass=SingletonThreadPool,
                 connect_args={"timeout": BUSY_TIMEOUT_SECONDS},
             )
-        with self._db_lock, engine.connect() as connection, connection.begin():
-            yield connection
+        return engine
 
     def has_table(self, table_name: str) -> bool:
-        if table_name not in self._known_tables and super().has_table(table_name):
-            self._known_tables.add(table_name)
-        return table_name in self._known_tables
+        if table_name not in self._known_names and super().has_table(table_name):
+            self._known_names.add(table_name)
+        return table_name in self._known_names
+
+    def _has_asset_key_col_on_connection(self, conn: Connection, column_name: str) -> bool:
+        # Asked for every event; a column that is there does not go away.
+        column = f"asset_keys.{column_name}"
+        if column not in self._known_names and super()._has_asset_key_col_on_connection(conn, column_name):
+            self._known_names.add(column)
+        return column in self._known_names
 
 
 class PooledSqliteStorage(DagsterSqliteStorage):

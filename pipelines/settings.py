@@ -215,6 +215,8 @@ def prepare_process_environment(dagster_home: Path | None = None) -> Path:
     home = Path(os.environ.setdefault("DAGSTER_HOME", str(dagster_home or PROJECT_ROOT / ".dagster")))
     home.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
+    # A range of years makes tens of thousands of events: handed over together they are stored in one transaction.
+    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
     os.environ.setdefault("DO_NOT_TRACK", "1")
     os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")

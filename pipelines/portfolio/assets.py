@@ -43,6 +43,8 @@ def _spec(name: str, group: str, description: str, deps: list[dg.AssetKey]) -> d
     )
 
 
+# One asset per question that people ask; tables that come with it are named in its description. Dagster writes two
+# events per asset and day, which over years takes longer than deciding.
 SPECS = (
     _spec(
         "target_allocations",
@@ -53,54 +55,30 @@ SPECS = (
         [_key("sector_signals"), _mart("sector_weights"), _mart("sector_membership")],
     ),
     _spec(
-        "asset_targets",
-        "allocations",
-        "What each coin should be held at after the night's orders, and whether it can be traded.\n\n"
-        "Grain: one row per (as_of_date, sector, asset). Quantities are coins over all exchanges.",
-        [_key("target_allocations"), _mart("calendar_spreads_daily")],
-    ),
-    _spec(
         "rebalance_trades",
         "allocations",
         "The spot orders that lead there: sells before buys, whole lots, costs inside the budget. None is placed.\n\n"
-        "Grain: one row per (as_of_date, trade_id).",
-        [_key("asset_targets")],
+        "Grain: one row per (as_of_date, trade_id); `portfolio.asset_targets` has one row per coin, with what it is "
+        "held at before and after, and whether it can be traded.",
+        [_key("target_allocations"), _mart("calendar_spreads_daily")],
     ),
     _spec(
         "hedges",
         "hedges",
         "Futures positions of the night, each with the honest share of a loss that it gives back.\n\n"
         "Grain: one row per (as_of_date, hedge_id); roles hedge, liquidity and tactical. A short of a tenth of a "
-        "holding offsets a tenth of its loss.",
-        [_key("asset_targets"), _mart("asset_futures_daily")],
-    ),
-    _spec(
-        "hedge_scenarios",
-        "hedges",
-        "What every position, and the whole plan, would gain and cost under price shocks and funding paths.\n\n"
-        "Grain: one row per (as_of_date, hedge_id, shock_frac, horizon_days, funding_path); `PLAN` is everything.",
-        [_key("hedges")],
-    ),
-    _spec(
-        "futures_sleeve",
-        "hedges",
-        "Margin, budgets, concentration and drift of the futures sleeve.\n\nGrain: one row per as_of_date.",
-        [_key("hedges")],
+        "holding offsets a tenth of its loss: `portfolio.hedge_scenarios` has every shock, horizon and funding path, "
+        "`portfolio.futures_sleeve` margin, budgets and concentration of the night.",
+        [_key("rebalance_trades"), _mart("asset_futures_daily")],
     ),
     _spec(
         "ledger",
         "ledger",
         "The paper portfolio in double entry: every fill, cost, funding payment, transfer and mark.\n\n"
         "Grain: one row per entry; the entries of a transaction sum to 0. Orders are filled at the next open after "
-        "their decision, plus slippage.",
+        "their decision, plus slippage. `portfolio.nav_daily` has the value of each night and where it came from, per "
+        "role, to the cent.",
         [_key("rebalance_trades"), _key("hedges")],
-    ),
-    _spec(
-        "nav_daily",
-        "ledger",
-        "What the paper portfolio is worth each night and where it came from, per role, to the cent.\n\n"
-        "Grain: one row per as_of_date.",
-        [_key("ledger")],
     ),
 )
 
@@ -119,32 +97,22 @@ def portfolio(
         for table in NIGHT_TABLES:
             replace_days(connection, table, tables[table.name], first_day, last_day)
         _tell_correlations(connection, settings, first_day, last_day)
-    for table in NIGHT_TABLES:
-        rows = tables[table.name]
-        yield dg.MaterializeResult(
-            asset_key=_key(table.name),
-            metadata={
-                "dagster/row_count": rows.height,
-                "window": f"{first_day} to {last_day}",
-                "tonight": preview(_tonight(table.name, rows.filter(rows["as_of_date"] == last_day))),
-            }
-            | ({"decision": decisions[-1]["explanation"]} if decisions else {}),
-        )
+    for spec in SPECS:
+        name = spec.key.path[-1]
+        rows = tables[name]
+        metadata: dict[str, Any] = {"dagster/row_count": rows.height, "window": f"{first_day} to {last_day}"}
+        if name in _PREVIEWS:
+            tonight = rows.filter(rows["as_of_date"] == last_day)
+            metadata["tonight"] = preview(tonight.select(_PREVIEWS[name]).head(40))
+        yield dg.MaterializeResult(asset_key=spec.key, metadata=metadata)
 
 
+# Dagster keeps what is shown with every day of a range: only what a person decides by is worth that.
 _PREVIEWS = {
     "target_allocations": ("sector", "action", "current_usd", "target_usd", "reason_codes", "explanation"),
-    "asset_targets": ("sector", "asset", "current_usd", "target_usd", "reason_codes"),
     "rebalance_trades": ("side", "asset", "exchange", "quantity_base", "notional_usd", "fee_usd", "slippage_usd"),
     "hedges": ("role", "asset", "side", "notional_usd", "offset_frac", "status", "explanation"),
-    "hedge_scenarios": ("hedge_id", "shock_frac", "horizon_days", "funding_path", "net_pnl_usd", "offset_frac"),
-    "ledger": ("booked_at", "account", "asset", "amount_usd", "kind", "reason"),
 }
-
-
-def _tonight(name: str, rows: pl.DataFrame) -> pl.DataFrame:
-    """The columns worth a look, of at most forty rows."""
-    return rows.select(_PREVIEWS.get(name, rows.columns)).head(40)
 
 
 def _decide(

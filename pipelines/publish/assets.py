@@ -37,9 +37,7 @@ _CHECKS_PASSED = "select count(*) from quality.check_results where run_id = $run
             kinds={"greatexpectations"},
             owners=["team:data"],
             deps=[
-                dg.AssetKey(["portfolio", "hedge_scenarios"]),
-                dg.AssetKey(["portfolio", "futures_sleeve"]),
-                dg.AssetKey(["portfolio", "nav_daily"]),
+                dg.AssetKey(["portfolio", "ledger"]),
                 dg.AssetKey(["marts", "data_health_daily"]),
                 dg.AssetKey(["marts", "calendar_spreads_daily"]),
                 dg.AssetKey(["marts", "sector_membership"]),

@@ -9,7 +9,8 @@ from pipelines.audit_trail.in_force import keep_in_force, policy_of
 from pipelines.policy import Policy, parse_policy
 from pipelines.settings import SEEDS_DIRECTORY
 from warehouse.connection import Warehouse
-from warehouse.provenance import POLICIES, TAXONOMIES, Snapshot, stored_portfolio, stored_taxonomy
+from warehouse.contracts import POLICIES, PORTFOLIOS, TAXONOMIES
+from warehouse.provenance import Snapshot, stored_portfolio, stored_taxonomy
 from warehouse.schema import create_tables
 
 NOW = datetime(2026, 11, 21, 0, 16)
@@ -19,7 +20,7 @@ OTHER = parse_policy({"over": {"f": 4.0}})
 @pytest.fixture
 def connection(tmp_path):
     with Warehouse(tmp_path).open_build("test") as con:
-        create_tables(con, [POLICIES, TAXONOMIES])
+        create_tables(con, [POLICIES, TAXONOMIES, PORTFOLIOS])
         yield con
 
 
