@@ -59,13 +59,15 @@ group by all
 _TERMS = """
 with revisions as (
     select exchange, symbol, base, lot_step, min_notional_usd, is_active, delist_at, ingested_at,
-        min(case when delist_at is not null then ingested_at end) over (partition by exchange, symbol) as announced_at
+        min(case when delist_at is not null then ingested_at end) over (partition by exchange, symbol) as first_said_at
     from raw.instruments
     where market_type = 'spot'
     qualify row_number() over (partition by exchange, symbol order by ingested_at desc) = 1
 )
 
-select exchange, symbol, min_notional_usd, delist_at, announced_at,
+select exchange, symbol, min_notional_usd, delist_at,
+    -- What was announced and taken back does not keep anybody from buying.
+    case when delist_at is not null then first_said_at end as announced_at,
     lot_step * coalesce(multiplier * ratio, 1) as lot_step_base,
     case when not is_active then ingested_at end as halted_at
 from revisions
