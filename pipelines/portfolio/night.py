@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from pipelines.allocations.asset_targets import AssetStanding
-from pipelines.allocations.book import CASH
+from pipelines.allocations.book import CASH, BookError
 from pipelines.allocations.orders import OrderPlan, plan_orders
 from pipelines.allocations.replay import Decision, SectorInput, decide_day, with_codes, with_sales
 from pipelines.hedges.market import HedgeMarket, SectorView, SleeveMarket
@@ -105,8 +105,16 @@ def _sector_cents(ledger: LedgerBook, day: dt.date, world: World) -> dict[str, i
     cents: dict[str, int] = defaultdict(int)
     for (_, asset), holding in ledger.spot.items():
         sector = world.spot.sector(asset, day)
-        assert sector is not None, asset
+        if sector is None:
+            raise BookError(
+                f"{asset} is held and has no sector on {day}, so nothing would look after it; add it to "
+                "dbt/seeds/asset_sectors.csv from that day on, or state the holdings without it"
+            )
         cents[sector] += holding.value_cents
+    lost = sorted(sector for sector in cents if sector not in world.strategic)
+    if lost:
+        names = ", ".join(lost)
+        raise BookError(f"the book holds {names} without a strategic weight; give 0 instead of removing it")
     return dict(cents)
 
 
