@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -10,6 +10,7 @@ from pipelines.allocations.asset_targets import AssetStanding
 from pipelines.allocations.book import CASH, BookError
 from pipelines.allocations.orders import OrderPlan, plan_orders
 from pipelines.allocations.replay import Decision, SectorInput, decide_day, with_codes, with_sales
+from pipelines.allocations.tilts import FrontRich, TiltBook
 from pipelines.hedges.market import HedgeMarket, SectorView, SleeveMarket
 from pipelines.hedges.sleeve import SleevePlan, decide_sleeve, ending_shorts
 from pipelines.ledger.book import LedgerBook
@@ -74,13 +75,21 @@ def decide_night(
     if decision is None:
         return None
     decision_id = name_decision(book)
-    is_frozen = decision.status != "decided"
+    # Ending a liquidity short means selling spot: not into a stablecoin that is off its dollar.
+    is_frozen = decision.status != "decided" or is_depegged
     views = _views(decision, day, cents, standings, world)
     before = _sleeve_market(book, day, views, {}, world, policy, is_frozen)
     endings = ending_shorts(day, book.sleeve, before, policy)
     decision = with_sales(decision, {sector: int(one.usd / CENT) for sector, one in endings.items()})
     decision = with_codes(decision, _reclassified(book, day, world))
-    plan = _plan(decision, book, standings, cash_cents, day, world, policy)
+    front_rich = world.front_rich.get(day, {})
+    if is_depegged:
+        settled.notes.append(
+            f"the stablecoin trades at {float(stablecoin_usd):.4f} USD: cash counts at that price, and no sale may end "
+            "in it (DEPEG)."
+        )
+        front_rich = _without_new(front_rich, book.tilts)
+    plan = _plan(decision, book, standings, cash_cents, front_rich, day, policy)
     views = _with_targets(views, decision, plan)
     exposures: dict[str, Fraction] = defaultdict(Fraction)
     for target in plan.targets:
@@ -144,8 +153,8 @@ def _plan(
     book: NightBook,
     standings: Mapping[str, AssetStanding],
     cash_cents: int,
+    front_rich: Mapping[str, Sequence[FrontRich]],
     day: dt.date,
-    world: World,
     policy: Policy,
 ) -> OrderPlan:
     rows = {row.sector: row for row in decision.rows}
@@ -163,12 +172,21 @@ def _plan(
         deltas,
         # What the cash is worth may differ from what there is of it: only what there is can be spent.
         book.ledger.cash_cents,
-        target_cash - cash_cents + book.ledger.cash_cents,
+        max(0, target_cash - cash_cents + book.ledger.cash_cents),
         book.tilts,
-        world.front_rich.get(day, {}),
+        front_rich,
         policy,
         frozen,
     )
+
+
+def _without_new(front_rich: Mapping[str, Sequence[FrontRich]], tilts: TiltBook) -> dict[str, Sequence[FrontRich]]:
+    """The fronts of a night on which no tilt may begin; those that have a tilt, or had one, are told as they are."""
+    known = {*(tilt.asset for tilt in tilts.tilts), *tilts.waiting}
+    return {
+        asset: futures if asset in known else [replace(one, is_front_rich=False) for one in futures]
+        for asset, futures in front_rich.items()
+    }
 
 
 def _views(
