@@ -80,7 +80,9 @@ def decide_night(
     views = _views(decision, day, cents, standings, world)
     before = _sleeve_market(book, day, views, {}, world, policy, is_frozen)
     endings = ending_shorts(day, book.sleeve, before, policy)
-    decision = with_sales(decision, {sector: int(one.usd / CENT) for sector, one in endings.items()})
+    # A liquidated short of a sector without data is gone, but nothing of the sector is sold.
+    frozen = {row.sector for row in decision.rows if row.action == "FREEZE"}
+    decision = with_sales(decision, {name: int(one.usd / CENT) for name, one in endings.items() if name not in frozen})
     decision = with_codes(decision, _reclassified(book, day, world))
     front_rich = world.front_rich.get(day, {})
     if is_depegged:
