@@ -90,8 +90,8 @@ def read_world(
     begins = first_day if book.as_of is None else min(first_day, book.as_of + timedelta(days=1))
     charged = {name: fees(portfolio, policy, name) for name in portfolio.fees}
     stated = opening(portfolio, policy)
-    contracts = {(one.exchange, one.symbol) for one in book.ledger.futures.values()}
-    contracts |= {(one.exchange, one.symbol) for one in (stated.positions if stated else ())}
+    traded = (*book.ledger.futures.values(), *book.sleeve.positions.values(), *book.pending.futures)
+    contracts = {(one.exchange, one.symbol) for one in (*traded, *(stated.positions if stated else ()))}
     return World(
         spot=SpotMarket(connection, begins, last_day, {name: spot for name, (spot, _) in charged.items()}, policy),
         futures=FuturesMarket(connection, begins, last_day, contracts, policy),

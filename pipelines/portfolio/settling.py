@@ -118,9 +118,12 @@ def _lapsed(fill: Fill) -> str:
 
 
 def sync_tilt_cash(settled: Settled, at: Posting) -> None:
-    """Keep as much cash apart in the ledger as the live tilts have tagged."""
+    """Keep as much cash apart in the ledger as the live tilts have tagged, or all there is of it.
+
+    A purchase that a tilt withholds may be paid by a sale of the same night: its cash is there with the sale's fill.
+    """
     ledger = settled.book.ledger
-    missing = settled.book.tilts.cash_cents - ledger.tilt_cash_cents
+    missing = min(settled.book.tilts.cash_cents - ledger.tilt_cash_cents, ledger.cash_cents)
     if missing > 0:
         settled.keep(transfer(ledger, "spot", "tilt", missing, at, "CALENDAR_TILT"))
     elif missing < 0:
