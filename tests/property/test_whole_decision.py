@@ -110,7 +110,18 @@ def seen():
     """How often the things happened that the nights are about: an invariant of what never happens says nothing."""
     counts: dict[str, int] = {}
     yield counts
-    wanted = ("orders", "fills", "shorts", "tilts", "liquidated", "halted", "depegged", "funding", "lapsed", "transfers")
+    wanted = (
+        "orders",
+        "fills",
+        "shorts",
+        "tilts",
+        "liquidated",
+        "halted",
+        "depegged",
+        "funding",
+        "lapsed",
+        "transfers",
+    )
     assert all(counts.get(name, 0) > 0 for name in wanted), counts
 
 
@@ -190,14 +201,18 @@ def check_sleeve(night, made, policy):
     marks = made.futures.closes(night.decision.as_of)
     if any((one.exchange, one.symbol) not in marks for one in positions):
         return  # one without a price is kept as it is, whatever the sleeve has become
-    kept = {one["hedge_id"] for one in night.sleeve.rows if one["status"] == "hold" and one["role"] != "hedge"}
-    assert margin <= (1 - budgets.reserve) * collateral
+    # A kept short of one lot keeps the margin that it was opened with, also when its price and the sleeve have fallen.
+    needed = {
+        one.hedge_id: min(one.margin_usd, one.notional_usd(marks[one.exchange, one.symbol]) / one.leverage + F(1, 100))
+        for one in positions
+    }
+    assert sum(needed.values()) <= (1 - budgets.reserve) * collateral + F(len(needed), 100)
     assert margin <= collateral
     for role in ("hedge", "liquidity", "tactical"):
-        used = sum((one.margin_usd for one in positions if one.role == role), F(0))
-        assert used <= getattr(budgets, role) * collateral
+        used = sum((needed[one.hedge_id] for one in positions if one.role == role), F(0))
+        assert used <= getattr(budgets, role) * collateral + F(len(needed), 100)
     gross = sum((one.notional_usd(marks[one.exchange, one.symbol]) for one in positions), F(0))
-    assert gross <= budgets.gross_nav * nav or kept
+    assert gross <= budgets.gross_nav * nav
 
 
 def check_ledger(night, before):

@@ -35,4 +35,6 @@ def test_no_case_is_there_twice():
 
 
 def test_document_is_what_the_table_says():
-    assert edge_cases.DOCUMENT.read_text(encoding="utf-8") == edge_cases.document(), "python tests/unit/docs/edge_cases.py"
+    assert edge_cases.DOCUMENT.read_text(encoding="utf-8") == edge_cases.document(), (
+        "python tests/unit/docs/edge_cases.py"
+    )

@@ -363,7 +363,9 @@ def test_nights_that_were_missed_are_booked_by_the_next_one():
     (first,) = nights(market, 0, 0, says=held())
     (late,) = nights(market, 3, 3, first.book, says=held())
     fills = [one for one in late.entries if one.kind == "fill" and one.asset == "ETH" and one.quantity_base]
-    assert [(one.price_usd, one.booked_at, one.decision_id) for one in fills] == [(1_900, at(day(2)), first.decision_id)]
+    assert [(one.price_usd, one.booked_at, one.decision_id) for one in fills] == [
+        (1_900, at(day(2)), first.decision_id)
+    ]
     assert {one.as_of_date for one in late.entries} == {day(3)}
     # 3,200 short at 50,000 receives a thousandth of it.
     assert late.ledger.role_totals("hedge").funding_cents == 3_20

@@ -63,7 +63,9 @@ def test_a_coin_that_is_old_on_one_exchange_is_old_on_the_new_one():
 
 
 def test_without_a_close_of_the_day_the_last_price_stands_in_and_is_flagged():
-    uni = standings(Market(prices={(0, "UNI"): None}), held={"UNI": {"binance": F(3)}}, last_prices={"UNI": F(9)})["UNI"]
+    uni = standings(Market(prices={(0, "UNI"): None}), held={"UNI": {"binance": F(3)}}, last_prices={"UNI": F(9)})[
+        "UNI"
+    ]
     assert (uni.price_usd, uni.is_stale_price, uni.value_usd) == (9, True, 27)
     assert not uni.is_eligible and not uni.is_sellable
 
@@ -172,7 +174,9 @@ def test_beta_of_a_day_does_not_depend_on_the_days_after_it():
 
 
 def test_a_sector_is_seen_with_its_leaders_and_the_largest_known_spread():
-    market = Market(sector_metrics={(0, "L1"): {"spread_z": '{"GOLD": -0.5, "DEFI": null}', "volume_ratio_7d_28d": 1.7}})
+    market = Market(
+        sector_metrics={(0, "L1"): {"spread_z": '{"GOLD": -0.5, "DEFI": null}', "volume_ratio_7d_28d": 1.7}}
+    )
     futures = world(market, 0, 0, rules=policy({"tactical": {"enabled": True}})).futures
     view = futures.sector("L1", day(0))
     assert (view.spread_z, view.volume_ratio, view.leaders) == (-0.5, 1.7, {"ETH": 0.5, "SOL": 0.5})

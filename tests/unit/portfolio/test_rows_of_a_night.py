@@ -92,7 +92,9 @@ def test_the_sentence_of_a_first_and_of_a_small_night(market, value_usd, words):
 
 def test_the_sentence_of_a_night_that_stands_still_says_why():
     frozen = {(1, name): "FREEZE" for name in ("GOLD", "L1", "DEFI")}
-    assert "halted: sectors with too much of the sleeve lack data" in explain_night(nights(Market(actions=frozen), 0, 1)[1])
+    assert "halted: sectors with too much of the sleeve lack data" in explain_night(
+        nights(Market(actions=frozen), 0, 1)[1]
+    )
     weekly = policy({"decide": {"cadence": "weekly", "weekday": "TUE"}})
     assert "not a decision day" in explain_night(nights(Market(), 0, 1, rules=weekly)[1])
 
