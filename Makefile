@@ -17,7 +17,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/sqlfluff lint dbt/models dbt/tests --config dbt/.sqlfluff
+	$(BIN)/sqlfluff lint dbt/models dbt/tests warehouse/queries --config dbt/.sqlfluff
 
 ui: $(INSTALLED)
 	$(BIN)/rotation ui

@@ -1,10 +1,13 @@
 """The seeds as the Python side reads them: which assets have a sector, and under which names exchanges list them."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import polars as pl
+
+from pipelines.settings import SEEDS_DIRECTORY
 
 
 class SeedError(ValueError):
@@ -67,3 +70,14 @@ def _read(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
     if missing:
         raise SeedError(f"{path}: lacks the columns {', '.join(missing)}; restore the header")
     return frame
+
+
+TAXONOMY_FILES = ("asset_sectors.csv", "asset_symbols.csv", "sectors.csv")
+
+
+def taxonomy_hash(seeds: Path = SEEDS_DIRECTORY) -> str:
+    """SHA-256 over the seed files: which asset is in which sector under which names, and the strategic weights."""
+    digest = hashlib.sha256()
+    for name in TAXONOMY_FILES:
+        digest.update((seeds / name).read_bytes())
+    return digest.hexdigest()

@@ -93,6 +93,27 @@ class Warehouse:
                 connection.close()
 
     @contextmanager
+    def look_into_build(self) -> Iterator[Connection]:
+        """The build file, read-only, closed at the end of the block: for what no release holds, while nobody writes.
+
+        A run that begins inside the block is refused, so keep it short.
+
+        Raises:
+            WarehouseLocked: a run is going on.
+            WarehouseError: there is no build file, or it cannot be opened.
+        """
+        if not self.build_path.is_file():
+            raise WarehouseError(f"{self.build_path}: there is no build file here; make one with: rotation run")
+        who = self.lock_holder()
+        if who is not None:
+            raise WarehouseLocked(lock.locked_message(self.directory, who))
+        connection = self._connect(self.build_path, read_only=True)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    @contextmanager
     def open_release(self, release_id: str | None = None) -> Iterator[Connection]:
         """A release, read-only, closed at the end of the block; the current one unless named.
 

@@ -212,6 +212,7 @@ DECISIONS = Table(
         "tilt_cash_usd": DOUBLE,
         "explanation": TEXT,
         "portfolio_hash": TEXT,  # digest of the portfolio file; NULL for the paper book that began as cash
+        "taxonomy_hash": TEXT,
     },
     key=("decision_id",),
 )
@@ -348,10 +349,39 @@ ALLOCATION_SNAPSHOTS = Table(
         "decision_id": TEXT,
         "taken_at": TIMESTAMP,
         "allocations_json": TEXT,
-        "orders_json": TEXT,
         "hedges_json": TEXT,
+        "orders_json": TEXT,
+        "decided_at": TIMESTAMP,
+        "previous_decision_id": TEXT,  # the decision whose book this one continued; NULL for the first one
+        "policy_hash": TEXT,
+        "input_hash": TEXT,
+        "taxonomy_hash": TEXT,
+        "portfolio_hash": TEXT,
+        "code_version": TEXT,
+        "source": TEXT,
     },
     key=("as_of_date", "snapshot_id"),
+)
+
+POLICIES = Table(
+    "portfolio",
+    "policies",  # append-only: every policy that a decision was made under
+    {"policy_hash": TEXT, "policy_json": TEXT, "first_used_at": TIMESTAMP},
+    key=("policy_hash",),
+)
+
+TAXONOMIES = Table(
+    "portfolio",
+    "taxonomies",  # append-only: the seed files of every taxonomy that a decision was made under
+    {"taxonomy_hash": TEXT, "file": TEXT, "content": TEXT, "first_used_at": TIMESTAMP},
+    key=("taxonomy_hash", "file"),
+)
+
+PORTFOLIOS = Table(
+    "portfolio",
+    "portfolios",  # append-only: every portfolio file that a decision was made under
+    {"portfolio_hash": TEXT, "portfolio_json": TEXT, "first_used_at": TIMESTAMP},
+    key=("portfolio_hash",),
 )
 
 ASSET_TARGETS = Table(
@@ -564,7 +594,7 @@ FACTS = (INSTRUMENTS, SPOT_OHLCV, FUTURES_OHLCV, FUNDING_RATES, OPEN_INTEREST)
 RAW = (*FACTS, LOAD_BATCHES, QUARANTINE)
 PORTFOLIO = (
     DECISIONS, SECTOR_SIGNALS, TARGET_ALLOCATIONS, ASSET_TARGETS, REBALANCE_TRADES, HEDGES, HEDGE_SCENARIOS,
-    FUTURES_SLEEVE, LEDGER, NAV_DAILY, ALLOCATION_SNAPSHOTS,
+    FUTURES_SLEEVE, LEDGER, NAV_DAILY, ALLOCATION_SNAPSHOTS, POLICIES, TAXONOMIES, PORTFOLIOS,
 )  # fmt: skip
 QUALITY = (CHECK_RESULTS, RELEASE_LOG, INPUT_DIGESTS, WAREHOUSE_ORIGIN, PORTFOLIO_BASIS)
 TABLES = (*RAW, *PORTFOLIO, *QUALITY)

@@ -4,7 +4,7 @@ A query that somebody pasted is run with DuckDB's doors shut: the release is ope
 no network can be reached, and no setting can be changed back.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,14 +40,25 @@ class Rows:
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
-def query(con: Connection, sql: str, parameters: Sequence[Any] = ()) -> Rows:
+def query(
+    con: Connection, sql: str, parameters: Sequence[Any] = (), variables: Mapping[str, Any] | None = None
+) -> Rows:
     """The rows of the program's own query.
+
+    Args:
+        con: Where.
+        sql: One statement.
+        parameters: Values of its question marks.
+        variables: Values that it reads with `getvariable`, by name; this query alone sees them.
 
     Raises:
         QueryError: DuckDB refuses it, as when a release of another version has other tables.
     """
+    cursor = con.cursor()  # one of its own: the next query must not end it
     try:
-        result = con.cursor().execute(sql, list(parameters))  # one of its own: the next query must not end it
+        for name, value in (variables or {}).items():
+            cursor.execute(f'set variable "{name}" = $value', {"value": value})
+        result = cursor.execute(sql, list(parameters))
     except duckdb.Error as error:
         raise QueryError(f"the query failed: {error}") from None
     described = result.description or []

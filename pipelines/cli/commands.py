@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.cli import diff, explain, replay
 from pipelines.cli.archive import archive_app
 from pipelines.cli.example import example_app
+from pipelines.cli.export import EPILOG as EXPORT_EXAMPLES
+from pipelines.cli.export import export
 from pipelines.cli.options import (
     EXIT_CODES,
     Format,
@@ -28,6 +31,9 @@ from pipelines.cli.options import (
     parse_instant,
 )
 from pipelines.cli.portfolio import portfolio_app
+from pipelines.cli.query import EPILOG as QUERY_EXAMPLES
+from pipelines.cli.query import query as named_query
+from pipelines.cli.report import register as register_report
 
 if TYPE_CHECKING:
     from warehouse.connection import Warehouse
@@ -42,6 +48,9 @@ app.add_typer(policy_app, name="policy")
 app.add_typer(archive_app, name="archive")
 app.add_typer(portfolio_app, name="portfolio")
 app.add_typer(example_app, name="example")
+app.command(epilog=explain.EPILOG)(explain.explain)
+app.command(epilog=diff.EPILOG)(diff.diff)
+app.command(epilog=replay.EPILOG)(replay.replay)
 
 
 @dataclass
@@ -258,6 +267,10 @@ def sql(
         signal.signal(signal.SIGINT, before)
 
 
+app.command("query", epilog=QUERY_EXAMPLES)(named_query)
+app.command("export", epilog=EXPORT_EXAMPLES)(export)
+
+
 @exchange_app.command(
     epilog=examples(
         "rotation exchange serve --port 8080",
@@ -371,6 +384,9 @@ def check_policy(file: Annotated[Path, typer.Argument(help="Policy file.")]) -> 
     from pipelines.policy import load_policy
 
     typer.echo(f"{file}: can be used, policy_hash {load_policy(file).canonical_hash()}")
+
+
+register_report(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

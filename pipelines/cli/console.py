@@ -18,7 +18,7 @@ from rich.text import Text
 
 from pipelines.progress import Progress, listening
 
-STAGES = ("exchanges", "checks", "marts", "signals", "allocations", "hedges", "audit", "release")
+STAGES = ("exchanges", "checks", "marts", "signals", "portfolio", "audit", "release", "report")
 PLAIN_LINE_EVERY_S = 10.0
 
 

@@ -81,7 +81,7 @@ def show(warehouse: Warehouse, topic: Topic, day: date | None, form: Format) -> 
         day = _known_day(con, topic, day, info)
         rows = _rows_of(con, topic, day)
         if form is not Format.TABLE:
-            _warn_of_source(info)
+            warn_of_source(info)
             write_rows(form, rows.columns, rows.types, rows.rows)
             return
         decision = _decision(con, day) if topic is not Topic.HEALTH else None
@@ -99,7 +99,7 @@ def run_sql(warehouse: Warehouse, sql: str, form: Format) -> None:
     with warehouse.open_release() as con:
         info = release_info(con)
         rows = query_pasted(con, sql)
-        _warn_of_source(info)
+        warn_of_source(info)
         write_rows(form, rows.columns, rows.types, rows.rows)
 
 
@@ -153,6 +153,12 @@ def release_info(con: Connection) -> dict[str, Any]:
     return rows[0]
 
 
+def warn_of_source(info: dict[str, Any]) -> None:
+    """Rows for programs carry no label, so the label goes beside them."""
+    if info["source"] != "live":
+        print(f"{tables.label(info['source'])} (release {info['release_id']})", file=sys.stderr)
+
+
 def _rows_of(con: Connection, topic: Topic, day: date) -> Rows:
     source = _SOURCES[topic]
     return query(con, f"from {source.table} where {source.day} = ? order by {source.order}", [day])
@@ -171,6 +177,15 @@ def _known_day(con: Connection, topic: Topic, day: date | None, info: dict[str, 
     if day not in days:
         raise NothingThere(f"no {topic} for {day} in release {info['release_id']}; it has {_days(days)}")
     return day
+
+
+def known_decided_day(con: Connection, day: date | None, info: dict[str, Any]) -> date:
+    """The decided day asked for, or the newest one.
+
+    Raises:
+        NothingThere: the release has no such day.
+    """
+    return _known_day(con, Topic.ALLOCATIONS, day, info)
 
 
 def _days(days: list[date]) -> str:
@@ -207,9 +222,3 @@ def _print_whereabouts(console: Console, path: Path, info: dict[str, Any]) -> No
     for line in lines:
         console.print(Text(line), soft_wrap=True)
     console.print(Text(DISCLAIMER, style="dim"))
-
-
-def _warn_of_source(info: dict[str, Any]) -> None:
-    """Rows for programs carry no label, so the label goes beside them."""
-    if info["source"] != "live":
-        print(f"{tables.label(info['source'])} (release {info['release_id']})", file=sys.stderr)

@@ -11,10 +11,11 @@ from pipelines.examples.script import CoinSeries, Floats
 
 EXCHANGE = "binance"
 _SETTLEMENT_HOURS = (8, 16, 24)
+_SPOT_STEP = 1e-8  # finer than the exchange's, so that orders come to the cents that are told
 
 
 def write_market(coins: Sequence[CoinSeries], last_day: date, folder: Path) -> None:
-    """Write spot and perpetual candles, settled funding and open interest of every coin.
+    """Write spot and perpetual candles, settled funding, open interest and the lots of every coin.
 
     Args:
         coins: Series that all end on `last_day`.
@@ -27,6 +28,7 @@ def write_market(coins: Sequence[CoinSeries], last_day: date, folder: Path) -> N
         "perp_ohlcv": [_candles(coin, True, last_day) for coin in coins],
         "funding": [_funding(coin, last_day) for coin in coins],
         "open_interest": [_open_interest(coin, last_day) for coin in coins],
+        "instruments": [_spot_rules(coin) for coin in coins],
     }
     for name, frames in tables.items():
         pl.concat(frames).write_parquet(folder / f"{name}.parquet")
@@ -69,4 +71,11 @@ def _open_interest(coin: CoinSeries, last_day: date) -> pl.DataFrame:
     held = coin.open_interest_base
     return _instants(f"{coin.asset}/USDT:USDT", len(held), last_day, [24]).with_columns(
         oi_base=held, oi_usd=pl.lit(None, pl.Float64), period=pl.lit("1d"), ts_semantics=pl.lit("snapshot")
+    )
+
+
+def _spot_rules(coin: CoinSeries) -> pl.DataFrame:
+    return pl.DataFrame(
+        {"exchange": EXCHANGE, "symbol": f"{coin.asset}/USDT", "lot_step": _SPOT_STEP, "min_notional_usd": None},
+        schema_overrides={"min_notional_usd": pl.Float64},
     )

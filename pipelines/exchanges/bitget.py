@@ -78,7 +78,8 @@ class Bitget(WireAdapter):
         ends_ms = int(market["info"].get("offTime") or -1)
         details: dict[str, Any] = {"delist_at": ends_ms if market["type"] == "swap" and ends_ms > 0 else None}
         # Coin-margined contracts are traded in coins; ccxt's size of 1 would read as one USD each.
-        return details | ({"contract_size": None} if market["inverse"] else {})
+        details |= {"contract_size": None} if market["inverse"] else {}
+        return details | {"min_notional_usd": market["info"].get("minTradeUSDT")}  # ccxt has it where USDT is the quote
 
     def _rows(self, reply: Any) -> Any:
         return reply.get("data") if isinstance(reply, dict) else None

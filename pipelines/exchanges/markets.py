@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -11,6 +12,7 @@ import polars as pl
 from pipelines.clock import from_milliseconds
 from pipelines.exchanges.port import INSTRUMENT_COLUMNS, Fetched
 
+_USD_QUOTES = frozenset({"USD", "USDT", "USDC"})
 _MARKET_TYPES = {"spot": "spot", "swap": "perpetual", "future": "dated"}
 _MULTIPLIER = re.compile(r"^(?P<before>1000000|100000|10000|1000|1M|k)(?=[A-Z])|(?<=[A-Z])(?P<after>1000)$")
 _WORDS = {"k": 1_000.0, "1M": 1_000_000.0}
@@ -28,7 +30,7 @@ def contract_multiplier(base: str) -> float:
 def coins_per_step(market: dict[str, Any]) -> float | None:
     """The lot step in coins, of a contract margined in its quote currency whose step is published in contracts."""
     step, size = market["precision"]["amount"], market["contractSize"]
-    return None if step is None or size is None else float(step) * float(size)
+    return None if step is None or size is None else float(Decimal(str(step)) * Decimal(str(size)))
 
 
 def instruments_frame(
@@ -52,6 +54,11 @@ def instruments_fetched(frame: pl.DataFrame, requests: int) -> Fetched:
     return Fetched(frame, requests, digest)
 
 
+def _smallest_usd(market: dict[str, Any]) -> Any:
+    """ccxt's least worth of an order, which is in the quote currency."""
+    return market["limits"]["cost"]["min"] if market["quote"] in _USD_QUOTES else None
+
+
 def _row(exchange: str, market: dict[str, Any], details: dict[str, Any]) -> dict[str, Any]:
     is_spot = market["type"] == "spot"
     return {
@@ -70,7 +77,7 @@ def _row(exchange: str, market: dict[str, Any], details: dict[str, Any]) -> dict
         "is_active": details.get("is_active", market["active"]),
         "lot_step": _number(details.get("lot_step", market["precision"]["amount"])),
         "tick_size": _number(market["precision"]["price"]),
-        "min_notional_usd": _number(details.get("min_notional_usd", market["limits"]["cost"]["min"])),
+        "min_notional_usd": _number(details.get("min_notional_usd", _smallest_usd(market))),
     }
 
 

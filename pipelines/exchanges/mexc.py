@@ -37,9 +37,9 @@ class Mexc(WireAdapter):
     candle_order = "either"
 
     def _details(self, market: Market) -> dict[str, Any]:
-        if market["spot"]:
-            return {}
         info = market["info"]
+        if market["spot"]:
+            return {"lot_step": _spot_step(market)}
         times = [int(info.get(name) or 0) for name in ("createTime", "openingTime")]
         details: dict[str, Any] = {"listed_at": min((time for time in times if time > 0), default=None)}
         return details | ({"lot_step": coins_per_step(market)} if market["linear"] else {})
@@ -97,6 +97,12 @@ class Mexc(WireAdapter):
 
     def _open_interest_values(self, market: Market) -> dict[str, pl.Expr | str | None]:
         return {"open_interest_contracts": pl.col("amount"), "open_interest_base": None, "open_interest_usd": None}
+
+
+def _spot_step(market: Market) -> float | None:
+    """The coarser of the decimals of a quantity and the least quantity, which MEXC calls its precision."""
+    known = [market["precision"]["amount"], market["info"].get("baseSizePrecision")]
+    return max((float(step) for step in known if step is not None), default=None)
 
 
 def _candle_rows(data: dict[str, Any]) -> list[list[Any]] | None:

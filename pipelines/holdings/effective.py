@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from pipelines.clock import utc_now
 from pipelines.holdings.models import Portfolio
-from pipelines.holdings.portfolio import PortfolioError, digest, load_portfolio, require_known, resolve
+from pipelines.holdings.portfolio import PortfolioError, canonical_json, digest, load_portfolio, require_known, resolve
 from pipelines.holdings.sectors import read_taxonomy
 from pipelines.policy import Policy, load_policy
 from pipelines.settings import Settings
@@ -27,6 +27,11 @@ class Effective:
     def portfolio_hash(self) -> str | None:
         """SHA-256 of the portfolio file; None where there is none."""
         return None if self.portfolio == Portfolio() else digest(self.portfolio)
+
+    @property
+    def portfolio_json(self) -> str:
+        """The portfolio file with sorted keys; reading it gives the same portfolio again."""
+        return canonical_json(self.portfolio)
 
     @property
     def strategic_weights(self) -> dict[str, Fraction] | None:

@@ -151,6 +151,12 @@ def digest(portfolio: Portfolio) -> str:
     return _sha256(portfolio.model_dump(mode="json", exclude_none=True))
 
 
+def canonical_json(portfolio: Portfolio) -> str:
+    """The keys of the file as JSON with sorted keys and no spaces; `load_portfolio` reads it back."""
+    given = portfolio.model_dump(mode="json", exclude_defaults=True)
+    return json.dumps(given, sort_keys=True, separators=(",", ":"))
+
+
 def opening(portfolio: Portfolio, policy: Policy) -> Opening | None:
     """What the books begin with; None when the file says nothing of what is held.
 

@@ -188,19 +188,19 @@ class LedgerBook:
             raise LedgerError(f"the book does not balance: {', '.join(wrong)}. Go on from the book of an earlier day")
 
     def to_record(self) -> dict[str, Any]:
-        """The book as a plain record for JSON: fractions as exact text, names in order."""
+        """The book as a plain record for JSON, with fractions as exact text."""
         spot: dict[str, dict[str, Any]] = {}
-        for (exchange, asset), holding in sorted(self.spot.items()):
+        for (exchange, asset), holding in self.spot.items():
             spot.setdefault(exchange, {})[asset] = _plain(holding)
         return {
             "cash_cents": self.cash_cents,
             "collateral_cents": self.collateral_cents,
-            "futures": {name: _plain(position) for name, position in sorted(self.futures.items())},
+            "futures": {name: _plain(position) for name, position in self.futures.items()},
             "opening_cents": self.opening_cents,
             "sequence": self.sequence,
             "spot": spot,
             "tilt_cash_cents": self.tilt_cash_cents,
-            "totals": {role: _plain(total) for role, total in sorted(self.totals.items()) if total != RoleTotals()},
+            "totals": {role: _plain(total) for role, total in self.totals.items() if total != RoleTotals()},
         }
 
     @classmethod

@@ -4,7 +4,8 @@ Sources: the vendor's public API documentation and what ccxt 4.5.64 sends and pa
 """
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -14,9 +15,7 @@ from pipelines.local_exchange.market import Candles, Listing, Market
 from pipelines.local_exchange.resample import FIELDS, no_candles
 from pipelines.local_exchange.symbols import binance_id, binance_pair, is_inverse
 from pipelines.local_exchange.timeframes import DAY_MS, FIXED_MS, NAMES, next_open_times
-from pipelines.local_exchange.wire import Refused, Reply, candle_rows, dumps, text
-
-Query = Mapping[str, str]
+from pipelines.local_exchange.wire import Numbers, Query, Refused, Reply, candle_rows, dumps, required, text
 
 _SEGMENTS = {"api.binance.com": "spot", "fapi.binance.com": "linear", "dapi.binance.com": "inverse"}
 _PREFIXES = {"spot": "/api/v3/", "linear": "/fapi/v1/", "inverse": "/dapi/v1/"}
@@ -35,26 +34,14 @@ def jitter_ms(symbol: str, settled_ms: int) -> int:
     return zlib.crc32(f"{symbol}{settled_ms}".encode()) % _FUNDING_JITTER_MS
 
 
-def _integer(query: Query, name: str, default: int | None = None) -> int | None:
-    if name not in query:
-        return default
-    try:
-        return int(query[name])
-    except ValueError:
-        raise Refused(-1100, f"Illegal characters found in parameter '{name}'.") from None
-
-
-def _required(query: Query, name: str) -> str:
-    if not query.get(name):
-        raise Refused(-1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
-    return query[name]
-
-
-def _limit(query: Query, default: int, cap: int) -> int:
-    limit = _integer(query, "limit", default)
-    if limit < 1:
-        raise Refused(-1130, "Data sent for parameter 'limit' is not valid.")
-    return min(limit, cap)
+_NUMBERS = Numbers(
+    unreadable=(-1100, "Illegal characters found in parameter '{}'."),
+    too_small=(-1130, "Data sent for parameter '{}' is not valid."),
+    may_be_empty=False,
+)
+_integer, _limit = _NUMBERS.integer, _NUMBERS.page_size
+_MISSING = (-1102, "Mandatory parameter '{}' was not sent, was empty/null, or malformed.")
+_required = partial(required, refusal=_MISSING)
 
 
 class Binance:

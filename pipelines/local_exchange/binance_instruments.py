@@ -5,15 +5,10 @@ from collections.abc import Iterable
 from pipelines.local_exchange import snapshot
 from pipelines.local_exchange.market import Listing, Market
 from pipelines.local_exchange.symbols import binance_id, binance_pair, is_inverse
-from pipelines.local_exchange.wire import text
+from pipelines.local_exchange.wire import decimals, plain, text
 
 PERPETUAL_DELIVERY_MS = 4133404800000
 """The delivery date (2100-12-25) that Binance writes for contracts that have none."""
-
-_FILTERS = [
-    {"filterType": "PRICE_FILTER", "minPrice": "0.00000001", "maxPrice": "1000000", "tickSize": "0.00000001"},
-    {"filterType": "LOT_SIZE", "minQty": "0.00000001", "maxQty": "100000000", "stepSize": "0.00000001"},
-]
 
 
 def segment(listing: Listing) -> str:
@@ -55,7 +50,7 @@ def instrument(listing: Listing, contract_type: str, now_ms: int) -> dict:
         "quoteAsset": listing.quote,
         "baseAssetPrecision": 8,
         "quotePrecision": 8,
-        "filters": _FILTERS,
+        "filters": _filters(listing),
     }
     if listing.kind == "spot":
         return {
@@ -73,8 +68,8 @@ def instrument(listing: Listing, contract_type: str, now_ms: int) -> dict:
         "deliveryDate": PERPETUAL_DELIVERY_MS if listing.kind == "perp" else listing.expiry_ms,
         "contractStatus" if inverse else "status": "TRADING" if trading else "SETTLING",
         "marginAsset": listing.settle,
-        "pricePrecision": 8,
-        "quantityPrecision": 8,
+        "pricePrecision": decimals(listing.rules.tick_size),
+        "quantityPrecision": decimals(listing.rules.lot_step),
         "underlyingType": "COIN",
         "underlyingSubType": [],
     }
@@ -83,6 +78,21 @@ def instrument(listing: Listing, contract_type: str, now_ms: int) -> dict:
     if listing.listed_ms is not None:
         contract["onboardDate"] = listing.listed_ms
     return contract
+
+
+def _filters(listing: Listing) -> list[dict]:
+    """Steps and least orders; spot and contracts name the least worth in their own ways, and coins' have none."""
+    rules = listing.rules
+    tick, step, smallest = plain(rules.tick_size), plain(rules.lot_step), rules.min_notional_usd
+    filters: list[dict] = [
+        {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": "1000000", "tickSize": tick},
+        {"filterType": "LOT_SIZE", "minQty": step, "maxQty": "100000000", "stepSize": step},
+    ]
+    if smallest is None:
+        return filters
+    if listing.kind == "spot":
+        return [*filters, {"filterType": "NOTIONAL", "minNotional": plain(smallest), "applyMinToMarket": True}]
+    return [*filters, {"filterType": "MIN_NOTIONAL", "notional": plain(smallest)}]
 
 
 def premium(market: Market, listing: Listing) -> dict:

@@ -5,7 +5,7 @@ users of the live exchange report: an exclusive start of spot candles, a start o
 nothing without an end, funding of `null` for an end after the newest settlement and for one before the first.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from math import isnan
 from typing import Any
 
@@ -15,29 +15,18 @@ from pipelines.local_exchange.market import Candles, Listing, Market
 from pipelines.local_exchange.resample import FIELDS
 from pipelines.local_exchange.symbols import bingx_id
 from pipelines.local_exchange.timeframes import DAY_MS, FIXED_MS
-from pipelines.local_exchange.wire import Refused, Reply, dumps, text
-
-Query = Mapping[str, str]
+from pipelines.local_exchange.wire import Numbers, Query, Refused, Reply, dumps, text
 
 _UNKNOWN_API, _BAD_PARAMETER, _UNKNOWN_SYMBOL = 100400, 109400, 109425
 _INTERVALS = frozenset({*FIXED_MS, "1M"})
 _PAGE, _CSWAP_PAGE, _FUNDING_PAGE = 1440, 1000, 1000
 
 
-def _integer(query: Query, name: str) -> int | None:
-    if not query.get(name):
-        return None
-    try:
-        return int(query[name])
-    except ValueError:
-        raise Refused(_BAD_PARAMETER, f"Invalid parameters, err:{name}: must be int64") from None
-
-
-def _limit(query: Query, default: int, cap: int) -> int:
-    limit = _integer(query, "limit")
-    if limit is not None and limit < 1:
-        raise Refused(_BAD_PARAMETER, "Invalid parameters, err:limit: must be positive")
-    return min(limit or default, cap)
+_NUMBERS = Numbers(
+    unreadable=(_BAD_PARAMETER, "Invalid parameters, err:{}: must be int64"),
+    too_small=(_BAD_PARAMETER, "Invalid parameters, err:{}: must be positive"),
+)
+_integer, _limit = _NUMBERS.integer, _NUMBERS.page_size
 
 
 class BingX:

@@ -3,10 +3,9 @@
 from pipelines.local_exchange import snapshot
 from pipelines.local_exchange.market import Listing, Market
 from pipelines.local_exchange.symbols import bingx_id, is_inverse
-from pipelines.local_exchange.wire import text
+from pipelines.local_exchange.wire import decimals, plain, text
 
 SIDES = ("spot", "swap", "cswap")
-_STEP, _DECIMALS = 0.00000001, 8
 
 
 def side(listing: Listing) -> str:
@@ -16,15 +15,16 @@ def side(listing: Listing) -> str:
 
 def spot_symbol(listing: Listing) -> dict:
     """One row of spot/v1/common/symbols."""
+    rules = listing.rules
     return {
         "symbol": bingx_id(listing),
-        "minQty": _STEP,
+        "minQty": rules.lot_step,
         "maxQty": 100000000,
-        "minNotional": 5,
+        "minNotional": rules.min_notional_usd or 0,
         "maxNotional": 20000,
         "status": 1,
-        "tickSize": _STEP,
-        "stepSize": _STEP,
+        "tickSize": rules.tick_size,
+        "stepSize": rules.lot_step,
         "apiStateSell": True,
         "apiStateBuy": True,
         "timeOnline": listing.listed_ms or 0,
@@ -36,18 +36,19 @@ def spot_symbol(listing: Listing) -> dict:
 
 def swap_contract(listing: Listing) -> dict:
     """One row of swap/v2/quote/contracts."""
+    rules = listing.rules
     return {
         "contractId": str(100 + sum(bingx_id(listing).encode())),
         "symbol": bingx_id(listing),
-        "size": text(_STEP),
-        "quantityPrecision": _DECIMALS,
-        "pricePrecision": _DECIMALS,
+        "size": plain(rules.lot_step),
+        "quantityPrecision": decimals(rules.lot_step),
+        "pricePrecision": decimals(rules.tick_size),
         "feeRate": 0.0005,
         "makerFeeRate": 0.0002,
         "takerFeeRate": 0.0005,
         "tradeMinLimit": 0,
-        "tradeMinQuantity": _STEP,
-        "tradeMinUSDT": 2,
+        "tradeMinQuantity": rules.lot_step,
+        "tradeMinUSDT": rules.min_notional_usd or 0,
         "currency": listing.settle,
         "asset": listing.base,
         "status": 1,
@@ -68,7 +69,7 @@ def cswap_contract(listing: Listing) -> dict:
     worth = f"{listing.contract_size:g}"
     return {
         "symbol": bingx_id(listing),
-        "pricePrecision": _DECIMALS,
+        "pricePrecision": decimals(listing.rules.tick_size),
         "minTickSize": worth,
         "minTradeValue": worth,
         "minQty": "1.00000000",

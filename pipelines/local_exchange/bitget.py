@@ -6,6 +6,7 @@ Candles come oldest first, settlements newest first. Sources: the vendor's publi
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -14,9 +15,7 @@ from pipelines.local_exchange.market import Candles, Listing, Market
 from pipelines.local_exchange.resample import resample
 from pipelines.local_exchange.symbols import bitget_id, is_inverse
 from pipelines.local_exchange.timeframes import DAY_MS, FIXED_MS, HOUR_MS
-from pipelines.local_exchange.wire import Refused, Reply, candle_rows, dumps, text
-
-Query = Mapping[str, str]
+from pipelines.local_exchange.wire import Numbers, Query, Refused, Reply, candle_rows, dumps, required, text
 
 _HONG_KONG_MS = 8 * HOUR_MS
 _UTC = {**{f"{hours}Hutc": (f"{hours}h", 0) for hours in (6, 12)}, "1Dutc": ("1d", 0)}
@@ -42,24 +41,9 @@ _CONTRACT_ROW = '["{}",{},{},{},{},{},{}]'
 _PRICE_ROW = '["{}",{},{},{},{},"0","0"]'
 
 
-def _required(query: Query, name: str) -> str:
-    if not query.get(name):
-        raise Refused(40019, f"Parameter {name} cannot be empty")
-    return query[name]
-
-
-def _integer(query: Query, name: str, default: int | None = None) -> int | None:
-    try:
-        return int(query[name]) if query.get(name) else default
-    except ValueError:
-        raise Refused(40020, f"Parameter {name} error") from None
-
-
-def _page(query: Query, name: str, default: int, cap: int) -> int:
-    size = _integer(query, name, default)
-    if size < 1:
-        raise Refused(40020, f"Parameter {name} error")
-    return min(size, cap)
+_NUMBERS = Numbers(unreadable=(40020, "Parameter {} error"))
+_integer, _page = _NUMBERS.integer, _NUMBERS.page_size
+_required = partial(required, refusal=(40019, "Parameter {} cannot be empty"))
 
 
 class Bitget:
@@ -156,7 +140,7 @@ class Bitget:
         if _required(query, "granularity") not in bars:
             raise Refused(40020, "Parameter granularity error")
         timeframe, offset_ms = bars[query["granularity"]]
-        limit, now_ms = _page(query, "limit", 100, 200 if is_history else 1000), self._market.now_ms
+        limit, now_ms = _page(query, 100, 200 if is_history else 1000), self._market.now_ms
         until_ms = _integer(query, "endTime", now_ms + 1)
         since_ms = _integer(query, "startTime", 0)
         if listing.kind != "spot":
@@ -198,7 +182,7 @@ class Bitget:
     def _funding_history(self, query: Query) -> Reply:
         """Page `pageNo`, counted from the newest settlement on; any time is ignored."""
         listing = self._listing(self._of_type(query), query)
-        size, number = _page(query, "pageSize", 20, 100), _integer(query, "pageNo", 1)
+        size, number = _page(query, 20, 100, "pageSize"), _integer(query, "pageNo", 1)
         if not 0 < number <= 100:
             raise Refused(40808, "Parameter verification exception 0 < pageNo <=100")
         known = self._market.settlements("bitget", listing.symbol, 0, self._market.now_ms)

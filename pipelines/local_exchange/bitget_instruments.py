@@ -3,7 +3,7 @@
 from pipelines.local_exchange import snapshot
 from pipelines.local_exchange.market import Listing, Market
 from pipelines.local_exchange.symbols import bitget_id, is_inverse
-from pipelines.local_exchange.wire import text
+from pipelines.local_exchange.wire import decimals, plain, text
 
 CONTRACT_TYPES = ("USDT-FUTURES", "USDC-FUTURES", "COIN-FUTURES")
 DEMO_TYPES = ("SUSDT-FUTURES", "SUSDC-FUTURES", "SCOIN-FUTURES")
@@ -18,6 +18,7 @@ def product_type(listing: Listing) -> str:
 
 def spot(listing: Listing) -> dict:
     """One row of spot/public/symbols."""
+    rules = listing.rules
     return {
         "symbol": bitget_id(listing),
         "baseCoin": listing.base,
@@ -26,28 +27,29 @@ def spot(listing: Listing) -> dict:
         "maxTradeAmount": "900000000000000000000",
         "takerFeeRate": "0.002",
         "makerFeeRate": "0.002",
-        "pricePrecision": "8",
-        "quantityPrecision": "8",
+        "pricePrecision": str(decimals(rules.tick_size)),
+        "quantityPrecision": str(decimals(rules.lot_step)),
         "quotePrecision": "8",
         "status": "online",
-        "minTradeUSDT": "1",
+        "minTradeUSDT": plain(rules.min_notional_usd or 0),
     }
 
 
 def contract(listing: Listing) -> dict:
     """One row of mix/market/contracts; sizes are coins, on coin-margined contracts too."""
+    rules = listing.rules
     return {
         "symbol": bitget_id(listing),
         "baseCoin": listing.base,
         "quoteCoin": listing.quote,
         "supportMarginCoins": [listing.settle],
-        "minTradeNum": "0.0001",
+        "minTradeNum": plain(rules.lot_step),
         "priceEndStep": "1",
-        "volumePlace": "4",
-        "pricePlace": "8",
-        "sizeMultiplier": "0.0001",
+        "volumePlace": str(max(decimals(rules.lot_step), 0)),
+        "pricePlace": str(decimals(rules.tick_size)),
+        "sizeMultiplier": plain(rules.lot_step),
         "symbolType": "delivery" if listing.kind == "dated" else "perpetual",
-        "minTradeUSDT": "5",
+        "minTradeUSDT": plain(rules.min_notional_usd or 0),
         "symbolStatus": "normal",
         "offTime": "-1",
         "limitOpenTime": "-1",

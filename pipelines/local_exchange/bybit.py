@@ -11,9 +11,7 @@ from pipelines.local_exchange import bybit_instruments as instruments
 from pipelines.local_exchange.market import Listing, Market
 from pipelines.local_exchange.symbols import bybit_id, is_inverse
 from pipelines.local_exchange.timeframes import FIXED_MS, open_times
-from pipelines.local_exchange.wire import Refused, Reply, candle_rows, dumps, text
-
-Query = Mapping[str, str]
+from pipelines.local_exchange.wire import Numbers, Query, Refused, Reply, candle_rows, dumps, refused, text
 
 _PARAMETER_ERROR = 10001
 _INTERVALS = {
@@ -34,26 +32,15 @@ _LAST_ROW = '["{}",{},{},{},{},{},{}]'
 _PRICE_ROW = '["{}",{},{},{},{}]'
 
 
-def _integer(query: Query, name: str) -> int | None:
-    if not query.get(name):
-        return None
-    try:
-        return int(query[name])
-    except ValueError:
-        raise Refused(_PARAMETER_ERROR, f"params error: {name} invalid") from None
+_INVALID = (_PARAMETER_ERROR, "params error: {} invalid")
+_NUMBERS = Numbers(unreadable=_INVALID)
+_integer, _limit = _NUMBERS.integer, _NUMBERS.page_size
 
 
 def _choice(query: Query, name: str, choices: Mapping[str, str]) -> str:
     if query.get(name) not in choices:
-        raise Refused(_PARAMETER_ERROR, f"params error: {name} invalid")
+        raise refused(_INVALID, name)
     return choices[query[name]]
-
-
-def _limit(query: Query, default: int, cap: int) -> int:
-    limit = _integer(query, "limit")
-    if limit is not None and limit < 1:
-        raise Refused(_PARAMETER_ERROR, "params error: limit invalid")
-    return min(limit or default, cap)
 
 
 class Bybit:

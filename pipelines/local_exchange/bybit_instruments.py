@@ -3,11 +3,10 @@
 from pipelines.local_exchange import snapshot
 from pipelines.local_exchange.market import Listing, Market
 from pipelines.local_exchange.symbols import bybit_id, is_inverse
-from pipelines.local_exchange.wire import text
+from pipelines.local_exchange.wire import plain, text
 
 CATEGORIES = ("spot", "linear", "inverse")
 
-_PRICE_FILTER = {"minPrice": "0.00000001", "maxPrice": "1999999", "tickSize": "0.00000001"}
 _CONTRACT_TYPES = {
     ("perp", False): "LinearPerpetual",
     ("perp", True): "InversePerpetual",
@@ -24,19 +23,21 @@ def category(listing: Listing) -> str:
 def instrument(listing: Listing, now_ms: int) -> dict:
     """One row of instruments-info."""
     delivered = listing.expiry_ms is not None and listing.expiry_ms <= now_ms
+    rules = listing.rules
+    tick, step = plain(rules.tick_size), plain(rules.lot_step)
+    smallest = "" if rules.min_notional_usd is None else plain(rules.min_notional_usd)
     common = {
         "symbol": bybit_id(listing),
         "baseCoin": listing.base,
         "quoteCoin": listing.quote,
         "status": "Closed" if delivered else "Trading",
-        "priceFilter": _PRICE_FILTER,
+        "priceFilter": {"minPrice": tick, "maxPrice": "1999999", "tickSize": tick},
     }
     if listing.kind == "spot":
-        lot = {"basePrecision": "0.00000001", "quotePrecision": "0.00000001", "minOrderQty": "0.00000001"}
-        lot |= {"maxOrderQty": "100000000", "minOrderAmt": "1", "maxOrderAmt": "4000000"}
+        lot = {"basePrecision": step, "quotePrecision": "0.00000001", "minOrderQty": step}
+        lot |= {"maxOrderQty": "100000000", "minOrderAmt": smallest, "maxOrderAmt": "4000000"}
         return {**common, "innovation": "0", "marginTrading": "none", "lotSizeFilter": lot}
     inverse = is_inverse(listing)
-    step = text(listing.contract_size) if inverse else "0.00000001"  # ccxt's contract size of an inverse contract
     contract = {
         **common,
         "contractType": _CONTRACT_TYPES[listing.kind, inverse],
@@ -45,7 +46,12 @@ def instrument(listing: Listing, now_ms: int) -> dict:
         "deliveryFeeRate": "",
         "priceScale": "8",
         "leverageFilter": {"minLeverage": "1", "maxLeverage": "100.00", "leverageStep": "0.01"},
-        "lotSizeFilter": {"minOrderQty": step, "maxOrderQty": "100000000", "qtyStep": step},
+        "lotSizeFilter": {
+            "minOrderQty": plain(listing.contract_size) if inverse else step,  # ccxt's contract size of an inverse one
+            "maxOrderQty": "100000000",
+            "qtyStep": step,
+            "minNotionalValue": smallest,
+        },
         "unifiedMarginTrade": True,
         "isPreListing": False,
     }

@@ -10,6 +10,8 @@ from typing import Literal, Protocol
 
 import numpy as np
 
+from pipelines.local_exchange.trading_rules import TradingRules
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:
@@ -22,6 +24,7 @@ class Listing:
         quote: Quote currency.
         settle: Settlement currency; None for spot.
         contract_size: Base per contract (linear) or USD per contract (inverse); 1 for spot.
+        rules: What it takes as an order.
         listed_ms: First moment of trading; None where the market does not know (recorded data).
         delisted_ms: Trading ended then; None while it trades.
         expiry_ms: Delivery time of a dated contract, else None.
@@ -34,6 +37,7 @@ class Listing:
     quote: str
     settle: str | None
     contract_size: float
+    rules: TradingRules
     listed_ms: int | None = None
     delisted_ms: int | None = None
     expiry_ms: int | None = None

@@ -4,7 +4,7 @@ Sources: the vendor's public API documentation and what ccxt 4.5.64 sends and pa
 contracts send numbers, candles of contracts as one list per column with times in seconds.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,7 @@ from pipelines.local_exchange.market import Candles, Listing, Market, Settlement
 from pipelines.local_exchange.resample import take
 from pipelines.local_exchange.symbols import is_inverse, mexc_id
 from pipelines.local_exchange.timeframes import next_open_times
-from pipelines.local_exchange.wire import Refused, Reply, candle_rows, dumps
-
-Query = Mapping[str, str]
+from pipelines.local_exchange.wire import Numbers, Query, Refused, Reply, candle_rows, dumps
 
 _SPOT, _CONTRACT = "/api/v3/", "/api/v1/contract/"
 _SPOT_PAGE, _CONTRACT_PAGE, _FUNDING_PAGE = 500, 2000, 100
@@ -31,7 +29,8 @@ _CONTRACT_INTERVALS = {
 }  # fmt: skip
 _PRICES = {"kline/fair_price/": "mark", "kline/index_price/": "index", "kline/": "last"}
 _SPOT_ROW = "[{},{},{},{},{},{},{},{}]"
-_BAD_PARAMETER, _NO_CONTRACT, _BAD_SYMBOL = 600, 1001, -1121
+_BAD_PARAMETER, _NO_CONTRACT, _BAD_SYMBOL = (600, "Param error!"), 1001, -1121
+_NUMBERS = Numbers(unreadable=_BAD_PARAMETER)
 
 
 class Mexc:
@@ -115,7 +114,7 @@ class Mexc:
         """Times in seconds, both included; the oldest rows from `start` on, or the newest up to `end`."""
         interval = query.get("interval", "Min1")
         if interval not in _CONTRACT_INTERVALS:
-            raise Refused(_BAD_PARAMETER, "Param error!")
+            raise Refused(*_BAD_PARAMETER)
         start_s, end_s = _integer(query, "start"), _integer(query, "end")
         until_ms = self._market.now_ms if end_s is None else end_s * 1000
         timeframe, from_ms = _CONTRACT_INTERVALS[interval], max(start_s or 0, 0) * 1000
@@ -171,14 +170,9 @@ def _data(data: Any, rows: int = 0) -> Reply:
 
 
 def _integer(query: Query, name: str) -> int | None:
-    if not query.get(name):
-        return None
-    try:
-        value = int(query[name])
-    except ValueError:
-        raise Refused(_BAD_PARAMETER, "Param error!") from None
-    if value < 0:
-        raise Refused(_BAD_PARAMETER, "Param error!")
+    value = _NUMBERS.integer(query, name)
+    if value is not None and value < 0:
+        raise Refused(*_BAD_PARAMETER)
     return value
 
 

@@ -4,29 +4,30 @@ from pipelines.local_exchange import snapshot
 from pipelines.local_exchange.market import Listing, Market
 from pipelines.local_exchange.symbols import is_inverse, mexc_code, mexc_id
 from pipelines.local_exchange.timeframes import DAY_MS
-from pipelines.local_exchange.wire import text
+from pipelines.local_exchange.trading_rules import exact
+from pipelines.local_exchange.wire import decimals, plain, text
 
 _ENABLED, _OFFLINE = 0, 3  # of a contract; spot counts from 1
 
 
 def spot_symbol(listing: Listing, now_ms: int) -> dict:
     """One symbol of exchangeInfo."""
-    trading = not listing.has_ended(now_ms)
+    trading, rules = not listing.has_ended(now_ms), listing.rules
     return {
         "symbol": mexc_id(listing),
         "status": "1" if trading else "3",
         "baseAsset": mexc_code(listing.base),
-        "baseAssetPrecision": 8,
+        "baseAssetPrecision": decimals(rules.lot_step),
         "quoteAsset": listing.quote,
-        "quotePrecision": 8,
-        "quoteAssetPrecision": 8,
+        "quotePrecision": decimals(rules.tick_size),
+        "quoteAssetPrecision": decimals(rules.tick_size),
         "baseCommissionPrecision": 8,
         "quoteCommissionPrecision": 8,
         "orderTypes": ["LIMIT", "MARKET", "LIMIT_MAKER"],
         "isSpotTradingAllowed": trading,
         "isMarginTradingAllowed": False,
-        "quoteAmountPrecision": "1",
-        "baseSizePrecision": "0.00000001",
+        "quoteAmountPrecision": plain(rules.min_notional_usd or 0),
+        "baseSizePrecision": plain(rules.lot_step),
         "permissions": ["SPOT"] if trading else [],
         "filters": [],
         "maxQuoteAmount": "2000000",
@@ -36,7 +37,10 @@ def spot_symbol(listing: Listing, now_ms: int) -> dict:
 
 
 def contract(listing: Listing, now_ms: int) -> dict:
-    """One row of the list of contracts."""
+    """One row of the list of contracts, whose quantities are contracts."""
+    rules = listing.rules
+    size = 1.0 if is_inverse(listing) else listing.contract_size
+    contracts = float(exact(rules.lot_step) / exact(size))
     return {
         "symbol": mexc_id(listing),
         "displayName": f"{mexc_id(listing)}永续",
@@ -48,12 +52,12 @@ def contract(listing: Listing, now_ms: int) -> dict:
         "contractSize": listing.contract_size,
         "minLeverage": 1,
         "maxLeverage": 200,
-        "priceScale": 8,
+        "priceScale": decimals(rules.tick_size),
         "volScale": 0,
         "amountScale": 4,
-        "priceUnit": 1e-8,
-        "volUnit": 1,
-        "minVol": 1,
+        "priceUnit": rules.tick_size,
+        "volUnit": contracts,
+        "minVol": contracts,
         "maxVol": 1000000,
         "takerFeeRate": 0.0004,
         "makerFeeRate": 0.0001,

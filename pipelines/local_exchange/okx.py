@@ -3,8 +3,9 @@
 Rows come newest first. Sources: the vendor's public API documentation and what ccxt 4.5.64 sends and parses.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -13,9 +14,7 @@ from pipelines.local_exchange.market import Candles, Listing, Market
 from pipelines.local_exchange.resample import resample
 from pipelines.local_exchange.symbols import okx_family, okx_id
 from pipelines.local_exchange.timeframes import DAY_MS, FIXED_MS, HOUR_MS
-from pipelines.local_exchange.wire import Refused, Reply, candle_rows, dumps, text
-
-Query = Mapping[str, str]
+from pipelines.local_exchange.wire import Numbers, Query, Refused, Reply, candle_rows, dumps, required, text
 
 FUNDING_HISTORY_DAYS = 90  # "the last three months"
 _LATEST_ROWS = 1_440
@@ -41,24 +40,13 @@ _LAST_ROW = '["{}",{},{},{},{},{},{},{},"{}"]'
 _PRICE_ROW = '["{}",{},{},{},{},"{}"]'
 
 
-def _required(query: Query, name: str) -> str:
-    if not query.get(name):
-        raise Refused(50014, f"Parameter {name} can not be empty")
-    return query[name]
-
-
-def _integer(query: Query, name: str, default: int | None = None) -> int | None:
-    try:
-        return int(query[name]) if query.get(name) else default
-    except ValueError:
-        raise Refused(51000, f"Parameter {name} error") from None
+_NUMBERS = Numbers(unreadable=(51000, "Parameter {} error"))
+_integer = _NUMBERS.integer
+_required = partial(required, refusal=(50014, "Parameter {} can not be empty"))
 
 
 def _limit(query: Query, cap: int) -> int:
-    limit = _integer(query, "limit", 100)
-    if limit < 1:
-        raise Refused(51000, "Parameter limit error")
-    return min(limit, cap)
+    return _NUMBERS.page_size(query, 100, cap)
 
 
 def _bar(query: Query, name: str, default: str) -> tuple[str, int]:

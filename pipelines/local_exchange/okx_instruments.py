@@ -4,7 +4,8 @@ from pipelines.local_exchange import snapshot
 from pipelines.local_exchange.market import Listing, Market
 from pipelines.local_exchange.symbols import is_inverse, okx_family, okx_id
 from pipelines.local_exchange.timeframes import HOUR_MS
-from pipelines.local_exchange.wire import text
+from pipelines.local_exchange.trading_rules import exact
+from pipelines.local_exchange.wire import plain, text
 
 KINDS = {"SPOT": "spot", "SWAP": "perp", "FUTURES": "dated"}
 TYPES = {kind: name for name, kind in KINDS.items()}
@@ -16,8 +17,10 @@ def contracts(base: float, usd: float, listing: Listing) -> float:
 
 
 def instrument(listing: Listing) -> dict:
-    """One row of public/instruments; what does not apply is an empty text."""
+    """One row of public/instruments, lots of contracts in contracts; what does not apply is an empty text."""
     is_spot = listing.kind == "spot"
+    size = 1.0 if is_inverse(listing) else listing.contract_size
+    lot = plain(exact(listing.rules.lot_step) / exact(size))
     return {
         "instType": TYPES[listing.kind],
         "instId": okx_id(listing),
@@ -37,9 +40,9 @@ def instrument(listing: Listing) -> dict:
         "contTdSwTime": "",
         "expTime": str(listing.expiry_ms or ""),
         "lever": "10",
-        "tickSz": "0.00000001",
-        "lotSz": "0.00000001" if is_spot else "0.01",
-        "minSz": "0.00000001" if is_spot else "0.01",
+        "tickSz": plain(listing.rules.tick_size),
+        "lotSz": lot,
+        "minSz": lot,
         "maxMktSz": "1000000",
         "state": "live",
         "ruleType": "normal",

@@ -5,7 +5,9 @@ which is built from finer candles that have.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -14,6 +16,7 @@ from pipelines.local_exchange.market import Candles, Listing, OpenInterest, Sett
 from pipelines.local_exchange.recorded_files import Recording, read_recording
 from pipelines.local_exchange.resample import FIELDS, divides, fill, no_candles, resample, take
 from pipelines.local_exchange.timeframes import FIXED_MS, HOUR_MS
+from pipelines.local_exchange.trading_rules import USD_QUOTES, usual_rules
 
 _Series = tuple[str, str, str]  # exchange, symbol, price type
 _INTERVALS_HOURS = (1, 2, 4, 8)
@@ -71,26 +74,34 @@ class RecordedMarket:
         expiries = {}
         if "dated" in recording.frames:
             expiries = dict(recording.frames["dated"].select("symbol", "expiry").unique().iter_rows())
+        first_closes = _first_closes(recording)
+        stated = _stated_rules(recording)
         with_candles = {(exchange, symbol) for exchange, symbol, _ in self._candles}
         symbols = sorted(with_candles | set(self._settlements) | set(self._open_interest))
         listings: dict[str, list[Listing]] = {}
         for exchange, symbol in symbols:
             if "-" in symbol and symbol not in expiries:
                 continue  # open interest of a dated contract whose delivery nothing tells
-            listing = self._listing(exchange, symbol, expiries.get(symbol))
+            name = exchange, symbol
+            listing = self._listing(*name, expiries.get(symbol), first_closes.get(name))
+            listing = replace(listing, rules=replace(listing.rules, **stated.get(name, {})))
             listings.setdefault(exchange, []).append(listing)
         return listings
 
-    def _listing(self, exchange: str, symbol: str, expiry_ms: int | None) -> Listing:
+    def _listing(self, exchange: str, symbol: str, expiry_ms: int | None, price: float | None) -> Listing:
         base, quote, settle = _parts(symbol)
         inverse_size = 1.0 if exchange in ("bybit", "bitget") else 100.0 if base == "BTC" else 10.0
+        size = inverse_size if settle == base else 1.0
+        kind: Literal["spot", "perp", "dated"] = "spot" if settle is None else "perp" if expiry_ms is None else "dated"
+        usd = price if quote in USD_QUOTES else None
         return Listing(
             symbol=symbol,
-            kind="spot" if settle is None else "perp" if expiry_ms is None else "dated",
+            kind=kind,
             base=base,
             quote=quote,
             settle=settle,
-            contract_size=inverse_size if settle == base else 1.0,
+            contract_size=size,
+            rules=usual_rules(exchange, kind, base, usd, size, is_inverse=settle == base),
             listed_ms=None,
             delisted_ms=None,
             expiry_ms=expiry_ms,
@@ -149,6 +160,29 @@ def _between(sorted_ms: np.ndarray, start_ms: int, end_ms: int) -> slice:
 
 def _numbers(rows: pl.DataFrame, name: str) -> np.ndarray:
     return rows[name].fill_null(float("nan")).to_numpy()
+
+
+def _first_closes(recording: Recording) -> dict[tuple[str, str], float]:
+    """The first recorded close of every instrument, that of a trade where there is one: the same at any present."""
+    frames = [recording.frames[kind] for kind in ("spot", "perp", "dated") if kind in recording.frames]
+    if not frames:
+        return {}
+    # Each frame is sorted by time within a series, so a series' first row is its oldest.
+    series = pl.col("exchange", "symbol", "price_type", "timeframe").cast(pl.String)
+    first_rows = pl.col("ts", "close").first()
+    starts = [frame.filter(pl.col("close") > 0).group_by(series).agg(first_rows) for frame in frames]
+    oldest = pl.concat(starts).sort(pl.col("price_type") != "last", "ts", "timeframe", "price_type")
+    first = oldest.unique(["exchange", "symbol"], keep="first", maintain_order=True)
+    return {(exchange, symbol): close for exchange, symbol, close in first["exchange", "symbol", "close"].iter_rows()}
+
+
+def _stated_rules(recording: Recording) -> dict[tuple[str, str], dict[str, float]]:
+    """What the folder itself says about orders, by instrument; what it leaves unknown is not there."""
+    stated = recording.frames.get("instruments")
+    return {
+        (row.pop("exchange"), row.pop("symbol")): {name: value for name, value in row.items() if value is not None}
+        for row in ([] if stated is None else stated.iter_rows(named=True))
+    }
 
 
 def _parts(symbol: str) -> tuple[str, str, str | None]:

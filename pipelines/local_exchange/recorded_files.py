@@ -35,6 +35,7 @@ _SPOT = r"^[^/:\s]+/[^/:\s]+$"
 _PERP = r"^[^/:\s]+/[^/:\s]+:[^/:\s-]+$"
 _DATED = r"^[^/:\s]+/[^/:\s]+:[^/:\s-]+-\d{6}$"
 _CONTRACT = rf"(?:{_PERP})|(?:{_DATED})"
+_ANY = rf"(?:{_SPOT})|{_CONTRACT}"
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,14 @@ _FILES = {
         _CONTRACT,
         "BTC/USDT:USDT",
     ),
+    "instruments": _File(
+        "instruments.parquet",
+        {"exchange": _TEXT, "symbol": _TEXT, "lot_step": _NUMBER, "min_notional_usd": _NUMBER},
+        ("exchange", "symbol"),
+        ["exchange", "symbol"],
+        _ANY,
+        "BTC/USDT or BTC/USDT:USDT",
+    ),
 }
 
 
@@ -96,7 +105,8 @@ class Recording:
 
     Attributes:
         frames: `spot`, `perp`, `dated`, `funding`, `open_interest` to a frame whose `ts` is int64 UTC
-            milliseconds; open interest is stamped at the instant when its value was true.
+            milliseconds; open interest is stamped at the instant when its value was true. `instruments` to what
+            orders are taken, where the folder says it.
         dropped: File name to the rows left out because an earlier row of the file has the same key.
     """
 
@@ -121,8 +131,8 @@ def read_recording(folder: Path) -> Recording:
             read = _read(path, file)
             frames[kind] = read.unique(file.key, keep="first", maintain_order=True).sort(file.key)
             dropped[file.name] = read.height - frames[kind].height
-    if not frames:
-        names = ", ".join(file.name for file in _FILES.values())
+    if not frames.keys() - {"instruments"}:
+        names = ", ".join(file.name for kind, file in _FILES.items() if kind != "instruments")
         raise BadRecording(f"{folder}: holds no recorded data; put at least one of these there: {names}")
     return Recording(frames, dropped)
 
@@ -161,6 +171,8 @@ def _read(path: Path, file: _File) -> pl.DataFrame:
     _check_values(path, "symbol", ~pl.col("symbol").str.contains(file.symbols), f"write {file.example}", frame)
     if "timeframe" in file.columns:
         return _candles(path, frame)
+    if "lot_step" in file.columns:
+        return _instruments(path, frame)
     return _open_interest(path, frame) if "ts_semantics" in file.columns else frame
 
 
@@ -209,3 +221,12 @@ def _open_interest(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.col("ts") + to_close).filter(
         pl.col("oi_base").is_not_null() | pl.col("oi_usd").is_not_null()
     )
+
+
+def _instruments(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
+    digits = pl.col("lot_step").log10()
+    is_power = (pl.col("lot_step") > 0) & ((digits - digits.round()).abs() < 1e-9)
+    _check_values(path, "lot_step", ~is_power, "write a power of ten, for example 0.001, or leave it unknown", frame)
+    remedy = "write USD above 0, or leave it unknown"
+    _check_values(path, "min_notional_usd", pl.col("min_notional_usd") <= 0, remedy, frame)
+    return frame

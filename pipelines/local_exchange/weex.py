@@ -4,7 +4,8 @@ Rows come newest first. Sources: the vendor's public API documentation, what use
 sends and parses.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -14,9 +15,7 @@ from pipelines.local_exchange.market import Candles, Listing, Market
 from pipelines.local_exchange.resample import take
 from pipelines.local_exchange.symbols import is_inverse, weex_id
 from pipelines.local_exchange.timeframes import DAY_MS, HOUR_MS, next_open_times
-from pipelines.local_exchange.wire import Refused, Reply, candle_rows, dumps, text
-
-Query = Mapping[str, str]
+from pipelines.local_exchange.wire import Numbers, Query, Refused, Reply, candle_rows, dumps, required, text
 
 _SEGMENTS = {"api-spot.weex.com": "spot", "api-contract.weex.com": "contract"}
 _PREFIXES = {"spot": "/api/v3/", "contract": "/capi/v3/market/"}
@@ -34,19 +33,8 @@ _LAST_ROW = "[{},{},{},{},{},{},{},{},null,null,null]"
 _PRICE_ROW = '[{},{},{},{},{},"0",{},"0",0,"0","0"]'
 
 
-def _required(query: Query, name: str) -> str:
-    if not query.get(name):
-        raise Refused(-1141, f"Parameter '{name}' cannot be empty.")
-    return query[name]
-
-
-def _integer(query: Query, name: str) -> int | None:
-    if not query.get(name):
-        return None
-    try:
-        return int(query[name])
-    except ValueError:
-        raise Refused(-1142, f"Parameter '{name}' is invalid.") from None
+_integer = Numbers(unreadable=(-1142, "Parameter '{}' is invalid.")).integer
+_required = partial(required, refusal=(-1141, "Parameter '{}' cannot be empty."))
 
 
 def _limit(query: Query, most: int) -> int:

@@ -3,13 +3,14 @@
 from pipelines.local_exchange import snapshot
 from pipelines.local_exchange.market import Listing, Market
 from pipelines.local_exchange.symbols import weex_id
-from pipelines.local_exchange.wire import text
+from pipelines.local_exchange.wire import decimals, plain, text
 
 _DECIMALS = "8"
 
 
 def spot_instrument(listing: Listing) -> dict:
     """One spot pair of exchangeInfo."""
+    step = plain(listing.rules.lot_step)
     return {
         "symbol": weex_id(listing),
         "status": "TRADING",
@@ -17,9 +18,9 @@ def spot_instrument(listing: Listing) -> dict:
         "baseAssetPrecision": _DECIMALS,
         "quoteAsset": listing.quote,
         "quoteAssetPrecision": _DECIMALS,
-        "tickSize": "0.00000001",
-        "stepSize": "0.00000001",
-        "minTradeAmount": "0.00000001",
+        "tickSize": plain(listing.rules.tick_size),
+        "stepSize": step,
+        "minTradeAmount": step,
         "maxTradeAmount": "100000000",
         "takerFeeRate": "0.001",
         "makerFeeRate": "0.001",
@@ -40,8 +41,8 @@ def contract(listing: Listing) -> dict:
         "baseAsset": listing.base,
         "quoteAsset": listing.quote,
         "marginAsset": listing.settle,
-        "pricePrecision": _DECIMALS,
-        "quantityPrecision": _DECIMALS,
+        "pricePrecision": str(decimals(listing.rules.tick_size)),
+        "quantityPrecision": str(decimals(listing.rules.lot_step)),
         "baseAssetPrecision": _DECIMALS,
         "quotePrecision": _DECIMALS,
         "contractVal": text(listing.contract_size),
@@ -54,7 +55,7 @@ def contract(listing: Listing) -> dict:
         "sellLimitPriceRatio": "0.01",
         "makerFeeRate": "0.0002",
         "takerFeeRate": "0.0008",
-        "minOrderSize": "0.00000001",
+        "minOrderSize": plain(listing.rules.lot_step),
         "maxOrderSize": "1000000",
         "maxPositionSize": "5000000",
         "marketOpenLimitSize": "2300",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from math import isnan
 from typing import Any
 
@@ -37,6 +38,54 @@ class Refused(Exception):
         self.code, self.message, self.status = code, message, status
 
 
+Query = Mapping[str, str]
+Refusal = tuple[int, str]
+"""An error code and its message, in which `{}` stands for the parameter's name."""
+
+
+def refused(refusal: Refusal, name: str) -> Refused:
+    """The exchange's refusal of a parameter."""
+    return Refused(refusal[0], refusal[1].format(name))
+
+
+def required(query: Query, name: str, refusal: Refusal) -> str:
+    """A parameter that must be sent and not be empty; else the refusal is raised."""
+    if not query.get(name):
+        raise refused(refusal, name)
+    return query[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """How an exchange reads the whole numbers among its parameters.
+
+    Attributes:
+        unreadable: Its refusal of what is no whole number.
+        too_small: Its refusal of pages of less than one row; None: the same.
+        may_be_empty: Whether an empty text is the same as nothing.
+    """
+
+    unreadable: Refusal
+    too_small: Refusal | None = None
+    may_be_empty: bool = True
+
+    def integer(self, query: Query, name: str, default: int | None = None) -> int | None:
+        """The number; `default` where it is not sent."""
+        if name not in query or (self.may_be_empty and not query[name]):
+            return default
+        try:
+            return int(query[name])
+        except ValueError:
+            raise refused(self.unreadable, name) from None
+
+    def page_size(self, query: Query, default: int, cap: int, name: str = "limit") -> int:
+        """Rows asked for, at most `cap`."""
+        size = self.integer(query, name, default)
+        if size < 1:
+            raise refused(self.too_small or self.unreadable, name)
+        return min(size, cap)
+
+
 def dumps(value: Any) -> bytes:
     """JSON without spaces."""
     return orjson.dumps(value)
@@ -45,6 +94,16 @@ def dumps(value: Any) -> bytes:
 def text(value: float | None) -> str | None:
     """A number as the exchanges write it, as text that reads back as the same float64; unknown is None."""
     return None if value is None or isnan(value) else repr(float(value))
+
+
+def plain(number: float | Decimal) -> str:
+    """A number without an exponent: `0.00001`, `1000000`."""
+    return format(Decimal(str(number)).normalize(), "f")
+
+
+def decimals(step: float) -> int:
+    """Decimals of quantities or prices in steps of a power of ten: 5 for 0.00001, -3 for 1000."""
+    return -Decimal(str(step)).adjusted()
 
 
 def candle_rows(columns: Mapping[str, np.ndarray], template: str) -> bytes:

@@ -20,6 +20,7 @@ from pipelines.portfolio.nights import decide_nights
 from pipelines.portfolio.rows import NIGHT_TABLES, decision_row, frame, night_rows
 from pipelines.progress import report
 from pipelines.resources import PipelineWarehouse, RunSettings
+from pipelines.seeds import taxonomy_hash
 from pipelines.version import code_version
 from warehouse.connection import Connection
 from warehouse.contracts import DECISIONS, FUTURES_SLEEVE, NAV_DAILY
@@ -164,8 +165,9 @@ def _decide(
         "source": chosen.source,
         "cadence": policy.decide.cadence,
         "portfolio_hash": effective.portfolio_hash,
+        "taxonomy_hash": taxonomy_hash(),
     }
-    fixed = {name: stamp[name] for name in ("policy_hash", "portfolio_hash")} | {"taxonomy": inputs.taxonomy_hash()}
+    fixed = {name: stamp[name] for name in ("policy_hash", "portfolio_hash", "taxonomy_hash")}
 
     def name_decision(day: date, held: NightBook) -> str:
         record = fixed | {"as_of_date": f"{day}", "held_book": held.digest(), "input_hash": hashes[day]}

@@ -45,8 +45,10 @@ order by settled_at
 """
 
 _TERMS = """
-select exchange, symbol, lot_step, min_notional_usd, is_linear, contract_size
+select exchange, symbol, min_notional_usd, is_linear, contract_size,
+    lot_step * coalesce(multiplier * ratio, contract_multiplier, 1) as lot_step_base
 from raw.instruments
+left join seeds.asset_symbols using (base)
 where market_type = 'perpetual'
 qualify row_number() over (partition by exchange, symbol order by ingested_at desc) = 1
 """
@@ -188,7 +190,7 @@ class FuturesMarket:
             open_interest_usd_z_90d=metrics.get("open_interest_usd_z_90d"),
             mark_price_usd=self._closes.get(day, {}).get(name, metrics.get("perp_close_usd")),
             last_settlements=tuple(one.funding_rate for one in last),
-            lot_step_base=None if is_inverse else terms.get("lot_step"),
+            lot_step_base=None if is_inverse else terms.get("lot_step_base"),
             min_notional_usd=terms.get("min_notional_usd"),
             contract_size_usd=terms.get("contract_size") if is_inverse else None,
         )

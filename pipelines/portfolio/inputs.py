@@ -1,10 +1,8 @@
 """What the nights read from the warehouse beside prices: signals, weights, tilts' futures, books, times."""
 
-import hashlib
 from collections import defaultdict
 from datetime import date, datetime, timedelta
 from fractions import Fraction
-from pathlib import Path
 
 from pipelines.allocations.replay import SectorInput
 from pipelines.allocations.tilts import FrontRich
@@ -16,7 +14,7 @@ from pipelines.portfolio.book import NightBook
 from pipelines.portfolio.futures_market import FuturesMarket
 from pipelines.portfolio.spot_market import SpotMarket
 from pipelines.portfolio.world import World
-from pipelines.settings import SEEDS_DIRECTORY, Settings
+from pipelines.settings import Settings
 from warehouse.connection import Connection
 from warehouse.portfolio import read
 
@@ -178,11 +176,3 @@ def read_stored_times(connection: Connection, first_day: date, last_day: date) -
         {"first_day": first_day, "last_day": last_day},
     )
     return dict(rows.iter_rows())
-
-
-def taxonomy_hash(seeds: Path = SEEDS_DIRECTORY) -> str:
-    """SHA-256 over the seed files: which asset is in which sector under which names, and the strategic weights."""
-    digest = hashlib.sha256()
-    for name in ("asset_sectors.csv", "asset_symbols.csv", "sectors.csv"):
-        digest.update((seeds / name).read_bytes())
-    return digest.hexdigest()

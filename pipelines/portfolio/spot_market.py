@@ -58,7 +58,7 @@ group by all
 
 _TERMS = """
 with revisions as (
-    select exchange, symbol, base, lot_step, min_notional_usd, is_active, delist_at, ingested_at,
+    select exchange, symbol, base, lot_step, contract_multiplier, min_notional_usd, is_active, delist_at, ingested_at,
         min(case when delist_at is not null then ingested_at end) over (partition by exchange, symbol) as first_said_at
     from raw.instruments
     where market_type = 'spot'
@@ -68,7 +68,7 @@ with revisions as (
 select exchange, symbol, min_notional_usd, delist_at,
     -- What was announced and taken back does not keep anybody from buying.
     case when delist_at is not null then first_said_at end as announced_at,
-    lot_step * coalesce(multiplier * ratio, 1) as lot_step_base,
+    lot_step * coalesce(multiplier * ratio, contract_multiplier, 1) as lot_step_base,
     case when not is_active then ingested_at end as halted_at
 from revisions
 left join seeds.asset_symbols using (base)

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from pipelines.audit_trail.in_force import keep_in_force
 from pipelines.clock import utc_now
 from pipelines.metadata import preview
 from pipelines.partitions import DAILY, ONE_RUN, partition_days
@@ -9,6 +10,8 @@ from pipelines.progress import report
 from pipelines.publish.checks import AUDIT_KEY, audit_check_specs, evaluate_audit
 from pipelines.publish.snapshots import take_snapshots
 from pipelines.resources import PipelineWarehouse, RunSettings
+from pipelines.seeds import taxonomy_hash
+from pipelines.settings import SEEDS_DIRECTORY
 from pipelines.version import git_sha
 from warehouse.portfolio import read
 from warehouse.release import publish
@@ -34,7 +37,6 @@ _CHECKS_PASSED = "select count(*) from quality.check_results where run_id = $run
             kinds={"greatexpectations"},
             owners=["team:data"],
             deps=[
-                dg.AssetKey(["portfolio", "target_allocations"]),
                 dg.AssetKey(["portfolio", "hedge_scenarios"]),
                 dg.AssetKey(["portfolio", "futures_sleeve"]),
                 dg.AssetKey(["portfolio", "nav_daily"]),
@@ -68,14 +70,19 @@ def audit(context: dg.AssetExecutionContext, settings: RunSettings, warehouse: P
     backfill_policy=ONE_RUN,
     deps=[AUDIT_KEY],
 )
-def allocation_snapshots(context: dg.AssetExecutionContext, warehouse: PipelineWarehouse) -> dg.MaterializeResult:
-    """The night's targets and hedges as they passed the audit, never updated.
+def allocation_snapshots(
+    context: dg.AssetExecutionContext, settings: RunSettings, warehouse: PipelineWarehouse
+) -> dg.MaterializeResult:
+    """The night's targets, orders and futures positions as they passed the audit, never updated.
 
     Grain: one row per (as_of_date, snapshot_id). A second, different decision for a day is a new snapshot.
     """
     first_day, last_day = partition_days(context)
+    effective, now = settings.load_effective(), utc_now()
+    portfolio = (effective.portfolio_hash, effective.portfolio_json) if effective.portfolio_hash else None
     with warehouse.files.open_build() as connection:
-        added = take_snapshots(connection, first_day, last_day, utc_now())
+        keep_in_force(connection, effective.policy, portfolio, taxonomy_hash(), SEEDS_DIRECTORY, now)
+        added = take_snapshots(connection, first_day, last_day, now)
     return dg.MaterializeResult(metadata={"dagster/row_count": added, "window": f"{first_day} to {last_day}"})
 
 

@@ -13,9 +13,10 @@ from warehouse.frames import frame_schema
 from warehouse.portfolio import append, read
 
 _DECISIONS = """
-select as_of_date, decision_id
+select as_of_date, decision_id, decided_at, lag(decision_id) over (order by as_of_date) as previous_decision_id,
+    policy_hash, input_hash, taxonomy_hash, portfolio_hash, code_version, source
 from portfolio.decisions
-where as_of_date between $first_day and $last_day
+qualify as_of_date between $first_day and $last_day
 order by as_of_date
 """
 _TARGETS = """
@@ -44,7 +45,7 @@ def snapshot_rows(
     """One row per decided day; `snapshot_id` is a digest of the content, so an equal decision is one snapshot.
 
     Args:
-        decisions: as_of_date, decision_id.
+        decisions: as_of_date, decision_id, and what else a snapshot keeps of the decision.
         targets: as_of_date and what was decided per sector.
         orders: as_of_date and what is to be traded on spot.
         hedges: as_of_date and what was decided per futures position.
@@ -52,14 +53,14 @@ def snapshot_rows(
     """
     by_day = [_json_by_day(frame) for frame in (targets, orders, hedges)]
     rows = []
-    for day, decision_id in decisions.iter_rows():
+    for decision in decisions.iter_rows(named=True):
+        day, decision_id = decision["as_of_date"], decision["decision_id"]
         allocations_json, orders_json, hedges_json = (content.get(day, "[]") for content in by_day)
         text = "\n".join([day.isoformat(), decision_id, allocations_json, orders_json, hedges_json])
         rows.append(
-            {
-                "as_of_date": day,
+            decision
+            | {
                 "snapshot_id": hashlib.sha256(text.encode()).hexdigest()[:32],
-                "decision_id": decision_id,
                 "taken_at": taken_at,
                 "allocations_json": allocations_json,
                 "orders_json": orders_json,

@@ -11,7 +11,7 @@ from pipelines.definitions import defs
 from pipelines.raw.assets import SNAPSHOT_KEY
 
 GRAPH = Path(__file__).with_name("graph.txt")
-THE_WAY = ("raw", "seeds", "staging", "intermediate", "marts", "signals", "allocations", "hedges", "publish")
+THE_WAY = ("raw", "seeds", "staging", "intermediate", "marts", "signals", "allocations", "hedges", "ledger", "publish")
 READS = {
     "raw": {"raw"},
     "seeds": set(),
@@ -19,9 +19,10 @@ READS = {
     "intermediate": {"seeds", "staging", "intermediate"},
     "marts": {"intermediate"},
     "signals": {"marts"},
-    "allocations": {"marts", "signals"},
-    "hedges": {"marts", "allocations"},
-    "publish": {"marts", "allocations", "hedges", "publish"},
+    "allocations": {"marts", "signals", "allocations"},
+    "hedges": {"marts", "allocations", "hedges"},
+    "ledger": {"allocations", "hedges", "ledger"},
+    "publish": {"marts", "hedges", "ledger", "publish"},
 }
 
 
@@ -72,8 +73,9 @@ def test_partitioned_assets_are_daily_in_utc_and_a_range_of_them_is_one_run(grap
     partitioned = [node for node in graph.asset_nodes if node.partitions_def is not None]
     assert {node.key.to_user_string() for node in partitioned} == {
         "raw/binance", "raw/bybit", "raw/bingx", "raw/weex", "raw/mexc", "raw/bitget", "raw/okx",
-        "portfolio/sector_signals", "portfolio/target_allocations",
-        "portfolio/hedges", "portfolio/allocation_snapshots",
+        "portfolio/sector_signals", "portfolio/target_allocations", "portfolio/asset_targets",
+        "portfolio/rebalance_trades", "portfolio/hedges", "portfolio/hedge_scenarios", "portfolio/futures_sleeve",
+        "portfolio/ledger", "portfolio/nav_daily", "portfolio/allocation_snapshots",
     }  # fmt: skip
     for node in partitioned:
         assert isinstance(node.partitions_def, dg.DailyPartitionsDefinition)

@@ -13,12 +13,6 @@ import pytest
 from pipelines.examples import EXAMPLES, write_files
 from warehouse.connection import Warehouse
 
-NEEDS_THE_PORTFOLIO = pytest.mark.skip(
-    reason="needs the night that decides from a portfolio file and writes portfolio.rebalance_trades"
-)
-# The value at which the first decision, from cash, gives bitcoin 4/13 of four fifths: exactly 20,000.
-_VALUES_USD = {"rotation": 100_000.0, "overbought": 81_250.0}
-
 
 @pytest.fixture(scope="module")
 def decided(dagster_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
@@ -36,7 +30,7 @@ def decided(dagster_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Any
                 patch.setenv("DAGSTER_HOME", str(dagster_home))
                 settings = load_settings(
                     source="example", data=files.market, policy=files.policy, warehouse_dir=directory,
-                    exchanges="binance", portfolio_value_usd=_VALUES_USD[name],
+                    exchanges="binance", portfolio=files.portfolio,
                 )  # fmt: skip
                 outcome = run(settings, example.last_day)
             assert outcome.exit_code == 0, outcome.message
@@ -166,7 +160,6 @@ def test_overbought_bitcoin_worth_20000_is_hedged_by_a_short_of_exactly_a_tenth(
     assert "largely" not in hedge["explanation"].lower()
 
 
-@NEEDS_THE_PORTFOLIO
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_command_finds_every_figure_exactly_as_told(name, dagster_home, tmp_path):
     command = [

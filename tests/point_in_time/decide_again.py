@@ -8,21 +8,22 @@ import json
 import shutil
 import sys
 from contextlib import redirect_stdout
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 from dbt.cli.main import dbtRunner
 
+from pipelines.audit_trail.decide import decide_again
 from pipelines.clock import decision_instant
 from pipelines.policy import load_policy
 from pipelines.settings import DBT_DIRECTORY, give_dbt, prepare_process_environment
 from pipelines.transform.project import build_arguments
 from warehouse.connection import Connection, Warehouse
-from warehouse.contracts import FACTS, INPUT_DIGESTS, PORTFOLIO, PORTFOLIO_BASIS
+from warehouse.contracts import PORTFOLIO
+from warehouse.past import fill_raw, restore_decisions
 
-STEPS = [["portfolio", name] for name in ("sector_signals", "target_allocations", "hedges")]
-DECIDED = [table for table in PORTFOLIO if table.name != "allocation_snapshots"]
+DECIDED = [table for table in PORTFOLIO if "as_of_date" in table.columns and table.name != "allocation_snapshots"]
 # When something was decided and by which code, not what.
 NOT_THE_DECISION = {"decided_at", "code_version"}
 
@@ -33,38 +34,18 @@ def main(reference: Path, scratch: Path, target: Path, days: list[date]) -> None
     for day in days:
         directory = scratch / day.isoformat()
         directory.mkdir(parents=True)
-        warehouse = Warehouse(directory)
-        shutil.copy(reference / "build.duckdb", warehouse.build_path)
+        warehouse, build = Warehouse(directory), reference / "build.duckdb"
         with redirect_stdout(sys.stderr):
-            with warehouse.open_build() as connection:
-                forget(connection, day)
+            fill_raw(warehouse, build, datetime.max, decision_instant(day))
+            restore_decisions(warehouse, build, before=day)
             give_dbt(warehouse.build_path)
             manifest = manifest or _dbt("parse", day, target).result
             _dbt("build", day, target, manifest)
-            _decide(warehouse, day)
+            decide_again(warehouse, day, day, load_policy(), {"source": "recorded"}, with_marts=False)
         with warehouse.open_build() as connection:
-            answer = compare(connection, reference / "build.duckdb", day)
+            answer = compare(connection, build, day)
         print(json.dumps({"day": day.isoformat()} | answer), flush=True)
         shutil.rmtree(directory)
-
-
-def forget(connection: Connection, day: date) -> None:
-    """Leave only what could be known when `day` was decided: its raw facts and the decisions before it.
-
-    The list of instruments stays: it says what a contract is, and a recording has only the one of its end.
-    """
-    for fact in FACTS:
-        if fact.event_column is not None:
-            connection.execute(
-                f"delete from {fact.qualified_name} where available_at > $instant", {"instant": decision_instant(day)}
-            )
-    for table in PORTFOLIO:
-        connection.execute(f"delete from {table.qualified_name} where as_of_date >= $day", {"day": day})
-    connection.execute(f"delete from {INPUT_DIGESTS.qualified_name}")
-    # The copy has no releases; without this the decisions before the day would be forgotten as unreleased ones.
-    connection.execute(f"update {PORTFOLIO_BASIS.qualified_name} set release_id = null, run_id = null")
-    for schema in ("staging", "intermediate", "marts", "seeds"):
-        connection.execute(f"drop schema {schema} cascade")
 
 
 def _dbt(command: str, day: date, target: Path, manifest: Any = None) -> Any:
@@ -80,28 +61,6 @@ def _dbt(command: str, day: date, target: Path, manifest: Any = None) -> Any:
     if not outcome.success:
         raise RuntimeError(f"dbt {command} for {day} failed: {outcome.exception or outcome.result}")
     return outcome
-
-
-def _decide(warehouse: Warehouse, day: date) -> None:
-    """The nightly job's own steps over the marts, for one day."""
-    import dagster as dg
-
-    from pipelines.definitions import defs
-    from pipelines.jobs import NIGHTLY
-
-    with dg.DagsterInstance.ephemeral() as instance:
-        defs.resolve_job_def(NIGHTLY).execute_in_process(
-            instance=instance,
-            asset_selection=[dg.AssetKey(step) for step in STEPS],
-            partition_key=day.isoformat(),
-            run_config={
-                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-                "resources": {
-                    "settings": {"config": {"source": "recorded", "data": "."}},
-                    "warehouse": {"config": {"directory": str(warehouse.directory)}},
-                },
-            },
-        )
 
 
 def compare(connection: Connection, reference: Path, day: date) -> dict[str, Any]:

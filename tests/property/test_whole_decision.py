@@ -1,4 +1,4 @@
-"""What holds for the whole portfolio over several nights, whatever the coins, signals, prices, lots, costs and rules."""
+"""What holds for the whole portfolio over several nights, whatever the coins, signals, prices, lots and rules."""
 
 import sys
 from fractions import Fraction as F

@@ -18,6 +18,7 @@ from pipelines.local_exchange.simulation.calendar import (
     quarterly_expiries,
 )
 from pipelines.local_exchange.timeframes import HOUR_MS
+from pipelines.local_exchange.trading_rules import TradingRules, price_decimals, usual_rules
 
 
 @dataclass(frozen=True)
@@ -155,12 +156,23 @@ class Instrument:
     @property
     def price_decimals(self) -> int:
         """Decimals of its prices: six digits at the usual price."""
-        return 5 - floor(log10(self.coin.price_usd * self.coins_per_unit))
+        return price_decimals(self._usual_price)
 
     @property
-    def lot_decimals(self) -> int:
-        """Decimals of its quantities, in base units: a step is worth a dollar or less."""
-        return -floor(log10(1.0 / (self.coin.price_usd * self.coins_per_unit)))
+    def volume_decimals(self) -> int:
+        """Decimals of its volume and open interest, in base units: a step is worth a dollar or less."""
+        return -floor(log10(1.0 / self._usual_price))
+
+    @property
+    def rules(self) -> TradingRules:
+        """What it takes as an order, the same on every day."""
+        return usual_rules(
+            self.exchange, self.kind, self.base, self._usual_price, self.contract_size, is_inverse=self.is_inverse
+        )
+
+    @property
+    def _usual_price(self) -> float:
+        return self.coin.price_usd * self.coins_per_unit
 
     def interval_hours(self, settled_ms: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Hours between settlements in the periods that end at `settled_ms`."""

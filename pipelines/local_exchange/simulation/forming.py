@@ -19,7 +19,7 @@ def with_forming_hour(hours: Candles, passed_frac: float, item: Instrument) -> C
     at = [0.0, 1 / 3, 2 / 3, 1.0]
     present = round(float(np.interp(passed_frac, at, turns)), item.price_decimals)
     seen = [value for when, value in zip(at, turns, strict=True) if when <= passed_frac] + [present]
-    traded = round(float(hours.volume_base[-1]) * passed_frac, item.lot_decimals)
+    traded = round(float(hours.volume_base[-1]) * passed_frac, item.volume_decimals)
     so_far = {
         "high": max(seen),
         "low": min(seen),

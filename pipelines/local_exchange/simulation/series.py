@@ -51,7 +51,7 @@ class SeriesBuilder:
         if price_type == "last":
             usual = self._usual_coins(item) / item.coins_per_unit * DAILY_TURNOVER[item.kind] / 24
             activity = np.exp(paths.log_volume[first : first + BLOCK_HOURS] + 0.3 * draws[:, 2])
-            base = np.round(usual * activity * np.tile(_SEASON, BLOCK_HOURS // 24), item.lot_decimals)
+            base = np.round(usual * activity * np.tile(_SEASON, BLOCK_HOURS // 24), item.volume_decimals)
         quote = np.round(base * (open_ + high + low + close) / 4, 2)
         shown = self._shown(item, block)
         columns = (open_ms(block), open_, high, low, close, base, quote)
@@ -87,7 +87,7 @@ class SeriesBuilder:
             usd = np.round(coins * mark / item.contract_size) * item.contract_size
             base = usd / mark
         else:
-            base = np.round(coins / item.coins_per_unit, item.lot_decimals)
+            base = np.round(coins / item.coins_per_unit, item.volume_decimals)
             usd = base * mark
         shown = self._shown(item, block)
         return OpenInterest((open_ms(block) + HOUR_MS)[shown], base[shown], usd[shown])

@@ -117,6 +117,7 @@ class SimulatedMarket:
             quote=item.quote,
             settle=item.settle,
             contract_size=item.contract_size,
+            rules=item.rules,
             listed_ms=item.first_ms,
             delisted_ms=item.last_ms if ended else None,
             expiry_ms=item.expiry_ms,

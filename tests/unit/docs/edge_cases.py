@@ -1,4 +1,4 @@
-"""The table of `docs/edge-cases.md`, made from `tests/edge_cases.yml`; `python tests/unit/docs/edge_cases.py` writes it."""
+"""The table of `docs/edge-cases.md`, made from `tests/edge_cases.yml`; run as a program it writes the document."""
 
 import ast
 from pathlib import Path

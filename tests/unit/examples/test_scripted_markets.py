@@ -57,7 +57,7 @@ def test_written_market_is_a_recording_that_ends_on_the_decided_day(example, tmp
     files = write_files(example, tmp_path)
     assert recorded_days(files.market)[1] == example.last_day
     recording = read_recording(files.market)
-    assert set(recording.frames) == {"spot", "perp", "funding", "open_interest"}
+    assert set(recording.frames) == {"spot", "perp", "funding", "open_interest", "instruments"}
     assert not any(recording.dropped.values())
     days = len(example.market()[0].spot_close_usd)
     per_coin = recording.frames["funding"].group_by("symbol").len()["len"]

@@ -6,8 +6,10 @@ from datetime import datetime
 import pytest
 
 from pipelines.exchanges.binance import Binance
+from pipelines.exchanges.bitget import Bitget
 from pipelines.exchanges.bybit import Bybit
-from pipelines.exchanges.markets import contract_multiplier
+from pipelines.exchanges.markets import coins_per_step, contract_multiplier
+from pipelines.exchanges.mexc import Mexc
 from pipelines.exchanges.port import INSTRUMENT_COLUMNS
 from pipelines.exchanges.retries import Caller, RetryPolicy
 
@@ -41,7 +43,8 @@ def listed(exchange, *markets):
         async def load_markets(self):
             return {each["symbol"]: each for each in markets}
 
-    adapter = {"binance": Binance, "bybit": Bybit}[exchange](Client(), Caller(exchange, RetryPolicy(attempts=1)))
+    adapters = {"binance": Binance, "bybit": Bybit, "mexc": Mexc, "bitget": Bitget}
+    adapter = adapters[exchange](Client(), Caller(exchange, RetryPolicy(attempts=1)))
     return asyncio.run(adapter.instruments()).frame
 
 
@@ -101,3 +104,26 @@ def test_bybit_says_the_delisting_the_least_order_and_a_contract_of_one_dollar()
 def test_zero_is_how_exchanges_write_that_they_do_not_say():
     frame = listed("binance", market("BTC/USDT", "spot", precision={"amount": 0, "price": None}))
     assert frame.select("lot_step", "tick_size").row(0) == (None, None)
+
+
+def test_a_step_in_contracts_is_turned_into_coins_without_a_rounding_error():
+    contract = market("AAVE/USDT:USDT", "swap", contractSize=0.1, precision={"amount": 0.1, "price": 0.01})
+    assert 0.1 * 0.1 != 0.01  # as floats
+    assert coins_per_step(contract) == 0.01
+
+
+def test_the_least_worth_of_an_order_is_known_only_where_it_is_in_dollars():
+    pairs = [market("BTC/USDT", "spot"), market("ETH/BTC", "spot", quote="BTC", limits={"cost": {"min": 0.0001}})]
+    smallest = dict(listed("binance", *pairs).select("symbol", "min_notional_usd").iter_rows())
+    assert smallest == {"BTC/USDT": 5.0, "ETH/BTC": None}  # 0.0001 are bitcoin
+
+
+def test_bitget_says_the_least_order_in_usdt_of_coin_margined_contracts_too():
+    frame = listed("bitget", market("BTC/USD:BTC", "swap", {"minTradeUSDT": "5"}, limits={"cost": {"min": None}}))
+    assert frame["min_notional_usd"].to_list() == [5.0]
+
+
+@pytest.mark.parametrize(("least", "step"), [("0.01", 0.01), ("0.0001", 0.001), ("0", 0.001), (None, 0.001)])
+def test_on_mexcs_spot_the_coarser_of_decimals_and_least_quantity_is_the_step(least, step):
+    frame = listed("mexc", market("OGN/USDT", "spot", {"baseSizePrecision": least}))
+    assert frame["lot_step"].to_list() == [step]

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime
 from fractions import Fraction
 
@@ -158,6 +159,16 @@ def test_renamed_coin_keeps_its_value_and_books_no_profit(book: LedgerBook, at: 
     renamed.check()
     with pytest.raises(LedgerError, match="give a ratio above 0"):
         rename(held, "BTC", "NEW", Fraction(0), at)
+
+
+def test_contracts_of_an_inverse_position_stay_when_the_coin_is_redenominated(at: Posting) -> None:
+    # 20 contracts of 100 USD, short from 50,000 to 40,000: 20 x 100 x 0.2 = 400.00, before and after
+    inverse = replace(SHORT, quantity=Fraction(-20), price_usd=Fraction(40_000), contract_size_usd=Fraction(100))
+    held, _ = open_from_holdings(LedgerBook(), OpeningStatement(futures=(inverse,)), OPENING)
+    renamed, _ = rename(held, "BTC", "BTC", Fraction(10), at)
+    short = renamed.futures["h"]
+    assert (short.quantity, short.entry_price_usd, short.last_price_usd) == (-20, 5_000, 4_000)
+    assert short.profit_cents(short.last_price_usd) == short.unrealised_cents == 40_000
 
 
 def test_redenomination_under_the_same_name_moves_coins_only(book: LedgerBook, at: Posting) -> None:

@@ -115,7 +115,8 @@ def test_mark_books_what_a_price_changed_and_a_missing_price_keeps_the_last_one(
     marked, entries = mark_to_market(with_eth, {"BTC": Fraction(19_000), "SOL": Fraction(1)}, {}, at)
     assert balances(entries) == {"spot:binance:BTC": -200_000, "pnl:spot:unrealised": 200_000}
     assert {entry.kind for entry in entries} == {"mark"}
-    assert marked.spot["binance", "ETH"].last_price_usd == 1_000
+    prices = {asset: holding.last_price_usd for (_, asset), holding in marked.spot.items()}
+    assert prices == {"BTC": 19_000, "ETH": 1_000}
     assert mark_to_market(marked, {"BTC": Fraction(19_000)}, {}, at) == (marked, ())
     with pytest.raises(LedgerError, match="the price of BTC is 0"):
         mark_to_market(book, {"BTC": Fraction(0)}, {}, at)

@@ -1,9 +1,7 @@
 """Unmodified ccxt clients against the local exchange: Binance."""
 
-import asyncio
 import os
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,34 +10,12 @@ import polars as pl
 import pytest
 
 from pipelines.local_exchange.recorded import RecordedMarket
-from pipelines.local_exchange.server import LocalExchange
+from tests.unit.local_exchange.recordings import DAY, HOUR, Recorded, ms, write
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOW = datetime(2024, 3, 5, 0, 30)
+RECORDED = Recorded("binance", datetime(2024, 1, 20), NOW)
+candles, ask = RECORDED.series, RECORDED.ask
 PERP, DATED, INVERSE, THOUSAND = "BTC/USDT:USDT", "BTC/USDT:USDT-240329", "BTC/USD:BTC", "1000PEPE/USDT:USDT"
-
-
-def ms(moment: datetime) -> int:
-    return int(moment.replace(tzinfo=UTC).timestamp() * 1000)
-
-
-def candles(symbol: str, timeframe: str, step: timedelta, start: datetime, rows: int, **changes: Any) -> pl.DataFrame:
-    """Rows whose close is 0.1 + 1/3 + row: numbers that a short text would not carry."""
-    close = 0.1 + 1 / 3 + np.arange(rows)
-    columns = {
-        "exchange": "binance",
-        "symbol": symbol,
-        "ts": [start + step * row for row in range(rows)],
-        "timeframe": timeframe,
-        "open": close - 0.25,
-        "high": close + 0.5,
-        "low": close - 0.5,
-        "close": close,
-        "volume_base": np.full(rows, 2.0),
-        "volume_quote": np.full(rows, 500.0),
-        "price_type": "last",
-    }
-    return pl.DataFrame({**columns, **changes})
 
 
 def settlements(symbol: str, step: timedelta, start: datetime, rows: int) -> pl.DataFrame:
@@ -63,7 +39,6 @@ def open_interest(symbol: str, base: float | None, usd: float | None, **changes:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("recorded")
     start = datetime(2024, 1, 20)
     hourly = int((NOW - start) / HOUR)
     files = {
@@ -88,33 +63,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             open_interest(INVERSE, None, 5_000_000.0),
         ],
     }
-    for name, frames in files.items():
-        pl.concat(frames, how="vertical_relaxed").write_parquet(path / f"{name}.parquet")
-    return path
-
-
-def rewritten(node: Any, url: str) -> Any:
-    if isinstance(node, str):
-        return f"{url}/{node.split('://', 1)[1]}"
-    return {name: rewritten(child, url) for name, child in node.items()}
-
-
-def ask(folder: Path, calls: Callable[[Any], Awaitable[Any]], history_days: int | None = None) -> Any:
-    """Run `calls(client)` with a ccxt client whose requests go to a server over the folder."""
-    import ccxt.async_support as ccxt
-
-    async def run() -> Any:
-        market = RecordedMarket(folder, ms(NOW))
-        runner, url = await LocalExchange(market, open_interest_history_days=history_days).start()
-        client = ccxt.binance({"enableRateLimit": False})
-        client.urls["api"] = rewritten(client.urls["api"], url)
-        try:
-            return await calls(client)
-        finally:
-            await client.close()
-            await runner.cleanup()
-
-    return asyncio.run(run())
+    return write(tmp_path_factory.mktemp("recorded"), files)
 
 
 def test_markets_of_all_three_hosts_are_listed_with_their_contract_terms(folder: Path) -> None:
@@ -274,8 +223,8 @@ def test_open_interest_older_than_30_days_is_refused_when_the_limit_is_on(folder
         return await client.fetch_open_interest_history(PERP, "1d", ms(NOW - 31 * DAY), 40)
 
     with pytest.raises(ccxt.BadRequest, match="1130"):
-        ask(folder, calls, history_days=30)
-    assert len(ask(folder, calls, history_days=None)) == 5
+        ask(folder, calls, open_interest_history_days=30)
+    assert len(ask(folder, calls, open_interest_history_days=None)) == 5
 
 
 def test_unknown_symbols_and_intervals_are_refused_with_binance_error_codes(folder: Path) -> None:

@@ -1,55 +1,32 @@
 """Unmodified ccxt clients against the local exchange: BingX."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 
-from pipelines.local_exchange.recorded import RecordedMarket
-from pipelines.local_exchange.server import LocalExchange
+from tests.unit.local_exchange.recordings import HOUR, Recorded, ms, write
 
-HOUR = timedelta(hours=1)
 START, NOW = datetime(2024, 1, 1), datetime(2024, 3, 5, 0, 30)
-HOURS = int((NOW - START) / HOUR)  # 1536 closed hours, more than a page; row i opens i hours after START
+RECORDED = Recorded("bingx", START, NOW)
+HOURS = RECORDED.hours  # 1536 closed hours, more than a page; row i opens i hours after START
+candles, hourly, ask = RECORDED.candles, RECORDED.hourly, RECORDED.ask
 SPOT, PERP, INVERSE, THOUSAND, TRUMP = (
     "BTC/USDT", "BTC/USDT:USDT", "BTC/USD:BTC", "1000PEPE/USDT:USDT", "TRUMP/USDT:USDT",
 )  # fmt: skip
 
 
-def ms(moment: datetime) -> int:
-    return int(moment.replace(tzinfo=UTC).timestamp() * 1000)
-
-
-def candles(symbol: str, price_type: str = "last") -> pl.DataFrame:
-    close = 0.1 + 1 / 3 + np.arange(HOURS)
-    columns = {
-        "exchange": "bingx", "symbol": symbol, "ts": [START + HOUR * row for row in range(HOURS)], "timeframe": "1h",
-        "open": close - 0.25, "high": close + 0.5, "low": close - 0.5, "close": close,
-        "volume_base": np.full(HOURS, 2.0), "volume_quote": np.full(HOURS, 500.0), "price_type": price_type,
-    }  # fmt: skip
-    return pl.DataFrame(columns)
-
-
-def hourly(symbol: str, **columns: Any) -> pl.DataFrame:
-    times = [START + HOUR * row for row in range(HOURS)]
-    schema = {"oi_base": pl.Float64, "oi_usd": pl.Float64}
-    present = {name: kind for name, kind in schema.items() if name in columns}
-    return pl.DataFrame({"exchange": "bingx", "symbol": symbol, "ts": times, **columns}, schema_overrides=present)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("recorded_bingx")
     meaning = {"period": "1h", "ts_semantics": "snapshot"}
     counting = np.arange(HOURS, dtype=float) + 1
     files = {
         "spot_ohlcv": [candles(SPOT)],
-        "perp_ohlcv": [candles(PERP), candles(PERP, "mark"), candles(INVERSE), candles(THOUSAND), candles(TRUMP)],
+        "perp_ohlcv": [
+            candles(PERP), candles(PERP, price_type="mark"), candles(INVERSE), candles(THOUSAND), candles(TRUMP),
+        ],
         "funding": [
             hourly(PERP, funding_rate=1e-4 * counting).gather_every(8), hourly(THOUSAND, funding_rate=1e-4 * counting),
         ],
@@ -58,32 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             hourly(INVERSE, oi_base=counting, oi_usd=None, **meaning),
         ],
     }  # fmt: skip
-    for name, frames in files.items():
-        pl.concat(frames).write_parquet(path / f"{name}.parquet")
-    return path
-
-
-def rewritten(node: Any, url: str, hostname: str) -> Any:
-    if isinstance(node, str):
-        return f"{url}/{node.replace('{hostname}', hostname).split('://', 1)[1]}"
-    return {name: rewritten(child, url, hostname) for name, child in node.items()}
-
-
-def ask(folder: Path, calls: Callable[[Any], Awaitable[Any]]) -> Any:
-    """Run `calls(client)` with a ccxt client whose requests go to a server over the folder."""
-    import ccxt.async_support as ccxt
-
-    async def run() -> Any:
-        runner, url = await LocalExchange(RecordedMarket(folder, ms(NOW))).start()
-        client = ccxt.bingx({"enableRateLimit": False})
-        client.urls["api"] = rewritten(client.urls["api"], url, client.hostname)
-        try:
-            return await calls(client)
-        finally:
-            await client.close()
-            await runner.cleanup()
-
-    return asyncio.run(run())
+    return write(tmp_path_factory.mktemp("recorded"), files)
 
 
 def test_markets_of_all_three_lists_are_read_and_the_coin_margined_ones_as_ccxt_misreads_them(folder: Path) -> None:

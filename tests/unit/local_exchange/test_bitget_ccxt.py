@@ -1,54 +1,23 @@
 """Unmodified ccxt clients against the local exchange: Bitget v2, from recorded data."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 
-from pipelines.local_exchange.recorded import RecordedMarket
-from pipelines.local_exchange.server import LocalExchange
+from tests.unit.local_exchange.recordings import DAY, HOUR, Calls, Recorded, ms, write
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 START, NOW = datetime(2024, 1, 1), datetime(2024, 3, 31, 0, 30)
-HOURS = int((NOW - START) / HOUR)  # 2160 closed hours; row i opens i hours after START
+RECORDED = Recorded("bitget", START, NOW)
+HOURS = RECORDED.hours  # 2160 closed hours; row i opens i hours after START
+candles, hourly, ask = RECORDED.candles, RECORDED.hourly, RECORDED.ask
 PERP, DATED, INVERSE = "BTC/USDT:USDT", "BTC/USD:BTC-240628", "BTC/USD:BTC"
-
-
-def ms(moment: datetime) -> int:
-    return int(moment.replace(tzinfo=UTC).timestamp() * 1000)
-
-
-def candles(symbol: str, **changes: Any) -> pl.DataFrame:
-    close = 0.1 + 1 / 3 + np.arange(HOURS)
-    columns = {
-        "exchange": "bitget",
-        "symbol": symbol,
-        "ts": [START + HOUR * row for row in range(HOURS)],
-        "timeframe": "1h",
-        "open": close - 0.25,
-        "high": close + 0.5,
-        "low": close - 0.5,
-        "close": close,
-        "volume_base": np.full(HOURS, 2.0),
-        "volume_quote": np.full(HOURS, 500.0),
-        "price_type": "last",
-    }
-    return pl.DataFrame({**columns, **changes})
-
-
-def hourly(symbol: str, **columns: Any) -> pl.DataFrame:
-    times = [START + HOUR * row for row in range(HOURS)]
-    return pl.DataFrame({"exchange": "bitget", "symbol": symbol, "ts": times, **columns})
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("recorded")
     meaning = {"period": "1h", "ts_semantics": "snapshot"}
     counting = np.arange(HOURS, dtype=float) + 1
     files = {
@@ -63,33 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             hourly(INVERSE, oi_base=counting, oi_usd=100 * counting, **meaning),
         ],
     }  # fmt: skip
-    for name, frames in files.items():
-        pl.concat(frames).write_parquet(path / f"{name}.parquet")
-    return path
-
-
-def rewritten(node: Any, url: str, hostname: str) -> Any:
-    if isinstance(node, str):
-        return f"{url}/{node.replace('{hostname}', hostname).split('://', 1)[1]}"
-    return {name: rewritten(child, url, hostname) for name, child in node.items()}
-
-
-def ask(folder: Path, calls: Callable[[Any], Awaitable[Any]], now: datetime = NOW) -> Any:
-    """Run `calls(client)` with a ccxt client whose requests go to a server over the folder."""
-    import ccxt.async_support as ccxt
-
-    async def run() -> Any:
-        runner, url = await LocalExchange(RecordedMarket(folder, ms(now))).start()
-        client = ccxt.bitget({"enableRateLimit": False})
-        client.urls["api"] = rewritten(client.urls["api"], url, client.hostname)
-        client.milliseconds = lambda: ms(now)
-        try:
-            return await calls(client)
-        finally:
-            await client.close()
-            await runner.cleanup()
-
-    return asyncio.run(run())
+    return write(tmp_path_factory.mktemp("recorded"), files)
 
 
 def test_markets_of_all_product_types_are_listed_under_ccxt_default_options(folder: Path) -> None:
@@ -106,7 +49,7 @@ def test_markets_of_all_product_types_are_listed_under_ccxt_default_options(fold
     )  # fmt: skip
 
 
-def loaded(call: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:
+def loaded(call: Calls) -> Calls:
     async def calls(client: Any) -> Any:
         client.has["fetchCurrencies"] = False
         return await call(client)

@@ -1,56 +1,23 @@
 """Unmodified ccxt clients against the local exchange: MEXC, spot and contracts."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 
-from pipelines.local_exchange.recorded import RecordedMarket
-from pipelines.local_exchange.server import LocalExchange
+from tests.unit.local_exchange.recordings import DAY, HOUR, Recorded, ms, write
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 START, NOW = datetime(2024, 1, 1), datetime(2024, 4, 2, 0, 30)
-HOURS = int((NOW - START) / HOUR)  # 2208 closed hours; row i opens i hours after START
+RECORDED = Recorded("mexc", START, NOW)
+HOURS = RECORDED.hours  # 2208 closed hours; row i opens i hours after START
+candles, hourly, ask = RECORDED.candles, RECORDED.hourly, RECORDED.ask
 PERP, INVERSE, GAS = "BTC/USDT:USDT", "BTC/USD:BTC", "GAS/USDT:USDT"
-
-
-def ms(moment: datetime) -> int:
-    return int(moment.replace(tzinfo=UTC).timestamp() * 1000)
-
-
-def candles(symbol: str, **changes: Any) -> pl.DataFrame:
-    close = 0.1 + 1 / 3 + np.arange(HOURS)
-    columns = {
-        "exchange": "mexc",
-        "symbol": symbol,
-        "ts": [START + HOUR * row for row in range(HOURS)],
-        "timeframe": "1h",
-        "open": close - 0.25,
-        "high": close + 0.5,
-        "low": close - 0.5,
-        "close": close,
-        "volume_base": np.full(HOURS, 2.0),
-        "volume_quote": np.full(HOURS, 500.0),
-        "price_type": "last",
-    }
-    return pl.DataFrame({**columns, **changes})
-
-
-def hourly(symbol: str, **columns: Any) -> pl.DataFrame:
-    times = [START + HOUR * row for row in range(HOURS)]
-    schema = {"oi_base": pl.Float64, "oi_usd": pl.Float64}
-    present = {name: kind for name, kind in schema.items() if name in columns}
-    return pl.DataFrame({"exchange": "mexc", "symbol": symbol, "ts": times, **columns}, schema_overrides=present)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("recorded")
     meaning = {"period": "1h", "ts_semantics": "snapshot"}
     counting = np.arange(HOURS, dtype=float) + 1
     files = {
@@ -62,33 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             hourly(INVERSE, oi_base=None, oi_usd=1000 * counting, **meaning),
         ],
     }
-    for name, frames in files.items():
-        pl.concat(frames).write_parquet(path / f"{name}.parquet")
-    return path
-
-
-def rewritten(node: Any, url: str) -> Any:
-    if isinstance(node, str):
-        return f"{url}/{node.split('://', 1)[1]}"
-    return {name: rewritten(child, url) for name, child in node.items()}
-
-
-def ask(folder: Path, calls: Callable[[Any], Awaitable[Any]]) -> Any:
-    """Run `calls(client)` with a ccxt client whose requests go to a server over the folder."""
-    import ccxt.async_support as ccxt
-
-    async def run() -> Any:
-        runner, url = await LocalExchange(RecordedMarket(folder, ms(NOW))).start()
-        client = ccxt.mexc({"enableRateLimit": False})
-        client.urls["api"] = rewritten(client.urls["api"], url)
-        client.milliseconds = lambda: ms(NOW)
-        try:
-            return await calls(client)
-        finally:
-            await client.close()
-            await runner.cleanup()
-
-    return asyncio.run(run())
+    return write(tmp_path_factory.mktemp("recorded"), files)
 
 
 def test_codes_that_mean_other_coins_come_out_under_the_names_that_everybody_uses(folder: Path) -> None:

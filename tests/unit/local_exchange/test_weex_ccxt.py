@@ -1,8 +1,6 @@
 """Unmodified ccxt clients against the local exchange: WEEX v3."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,47 +9,20 @@ import polars as pl
 import pytest
 
 from pipelines.local_exchange.market import Listing
-from pipelines.local_exchange.recorded import RecordedMarket
-from pipelines.local_exchange.server import LocalExchange
 from pipelines.local_exchange.simulation import SimulatedMarket
+from pipelines.local_exchange.trading_rules import TradingRules
 from pipelines.local_exchange.weex import Weex
+from tests.unit.local_exchange.recordings import DAY, HOUR, Recorded, ms, write
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 START, NOW = datetime(2024, 1, 1), datetime(2024, 3, 5, 0, 30)
-HOURS = int((NOW - START) / HOUR)  # 1536 closed hours; row i opens i hours after START
+RECORDED = Recorded("weex", START, NOW)
+HOURS = RECORDED.hours  # 1536 closed hours; row i opens i hours after START
+candles, hourly, ask = RECORDED.candles, RECORDED.hourly, RECORDED.ask
 SPOT, PERP, THOUSAND = "BTC/USDT", "BTC/USDT:USDT", "1000PEPE/USDT:USDT"
-
-
-def ms(moment: datetime) -> int:
-    return int(moment.replace(tzinfo=UTC).timestamp() * 1000)
-
-
-def candles(symbol: str, **changes: Any) -> pl.DataFrame:
-    close = 0.1 + 1 / 3 + np.arange(HOURS)
-    columns = {
-        "exchange": "weex",
-        "symbol": symbol,
-        "ts": [START + HOUR * row for row in range(HOURS)],
-        "timeframe": "1h",
-        "open": close - 0.25,
-        "high": close + 0.5,
-        "low": close - 0.5,
-        "close": close,
-        "volume_base": np.full(HOURS, 2.0),
-        "volume_quote": np.full(HOURS, 500.0),
-        "price_type": "last",
-    }
-    return pl.DataFrame({**columns, **changes})
-
-
-def hourly(symbol: str, **columns: Any) -> pl.DataFrame:
-    times = [START + HOUR * row for row in range(HOURS)]
-    return pl.DataFrame({"exchange": "weex", "symbol": symbol, "ts": times, **columns})
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("recorded")
     counting = np.arange(HOURS, dtype=float) + 1
     open_interest = hourly(PERP, oi_base=counting, period="1h", ts_semantics="snapshot")
     files = {
@@ -63,33 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ],
         "open_interest": [open_interest.with_columns(oi_usd=pl.lit(None, pl.Float64))],
     }
-    for name, frames in files.items():
-        pl.concat(frames).write_parquet(path / f"{name}.parquet")
-    return path
-
-
-def rewritten(node: Any, url: str) -> Any:
-    if isinstance(node, str):
-        return f"{url}/{node.split('://', 1)[1]}"
-    return {name: rewritten(child, url) for name, child in node.items()}
-
-
-def ask(folder: Path, calls: Callable[[Any], Awaitable[Any]]) -> Any:
-    """Run `calls(client)` with a ccxt client whose requests go to a server over the folder."""
-    import ccxt.async_support as ccxt
-
-    async def run() -> Any:
-        runner, url = await LocalExchange(RecordedMarket(folder, ms(NOW))).start()
-        client = ccxt.weex({"enableRateLimit": False})
-        client.urls["api"] = rewritten(client.urls["api"], url)
-        client.milliseconds = lambda: ms(NOW)
-        try:
-            return await calls(client)
-        finally:
-            await client.close()
-            await runner.cleanup()
-
-    return asyncio.run(run())
+    return write(tmp_path_factory.mktemp("recorded"), files)
 
 
 def raw(folder: Path, endpoint: str, **params: Any) -> Any:
@@ -268,6 +213,7 @@ class OneDelisted:
 
     def listings(self, exchange: str) -> list[Listing]:
         usual = {"kind": "perp", "quote": "USDT", "settle": "USDT", "contract_size": 1.0}
+        usual["rules"] = TradingRules(1e-3, 0.1, None)
         return [
             Listing(symbol="BTC/USDT:USDT", base="BTC", **usual),
             Listing(symbol="ENS/USDT:USDT", base="ENS", delisted_ms=self.now_ms, **usual),

@@ -13,7 +13,6 @@ from pipelines.policy import (
     load_policy,
     parse_policy,
     parse_weights,
-    refuse_unbuilt,
     require_known_sectors,
 )
 
@@ -141,17 +140,3 @@ def test_one_sector_can_be_expressed_differently():
     policy = parse_policy({"expression": {"sectors": {"L1": {"reduce": "split"}}}})
     assert policy.expression.reduce_for("L1") == "split"
     assert policy.expression.reduce_for("DEFI") == "sell_spot"
-
-
-@pytest.mark.parametrize(
-    ("changes", "key"),
-    [
-        ({"expression": {"reduce": "short_futures"}}, "expression.reduce"),
-        ({"tactical": {"enabled": True}}, "tactical.enabled"),
-        ({"hedge": {"mode": "beta"}}, "hedge.mode"),
-    ],
-)
-def test_what_is_not_built_is_refused_instead_of_half_done(changes, key):
-    with pytest.raises(PolicyError, match=f"^{key}: not built yet"):
-        refuse_unbuilt(parse_policy(changes))
-    refuse_unbuilt(Policy())

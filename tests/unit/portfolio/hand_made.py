@@ -71,6 +71,7 @@ _COLUMNS: dict[str, dict[str, Any]] = {
     },
     "raw.instruments": {
         "exchange": pl.String, "symbol": pl.String, "market_type": pl.String, "base": pl.String,
+        "contract_multiplier": pl.Float64,
         "is_linear": pl.Boolean, "contract_size": pl.Float64, "lot_step": pl.Float64, "min_notional_usd": pl.Float64,
         "is_active": pl.Boolean, "delist_at": pl.Datetime("us"), "ingested_at": pl.Datetime("us"),
     },

@@ -16,12 +16,14 @@ def rows(target_usd=5.0, decision_id="d1", taken_at=NOW):
         {"as_of_date": [DAY], "sector": ["L1"], "target_usd": [target_usd], "reason_codes": [["BAND"]]}
     )
     hedges = pl.DataFrame({"as_of_date": [], "hedge_id": []}, schema={"as_of_date": pl.Date, "hedge_id": pl.String})
-    return snapshot_rows(decisions, targets, hedges, taken_at)
+    orders = pl.DataFrame({"as_of_date": [DAY], "trade_id": ["t1"], "side": ["buy"]})
+    return snapshot_rows(decisions, targets, orders, hedges, taken_at)
 
 
 def test_a_snapshot_holds_what_was_decided_and_an_empty_list_where_nothing_is_hedged():
     (row,) = rows()
     assert row["allocations_json"] == '[{"reason_codes":["BAND"],"sector":"L1","target_usd":5.0}]'
+    assert row["orders_json"] == '[{"side":"buy","trade_id":"t1"}]'
     assert row["hedges_json"] == "[]"
 
 
