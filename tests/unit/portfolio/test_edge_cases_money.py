@@ -277,9 +277,9 @@ def test_sales_that_fund_purchases_are_made_while_the_stablecoin_is_off_its_doll
 
 def test_a_stablecoin_above_its_dollar_buys_no_more_than_there_is_of_it():
     market = Market(index={(0, 23): 55_000.0}, actions={(0, "DEFI"): "INCREASE"})
-    (night,) = nights(market, 0, 0, says=stated(cash_usd=2_000, BTC=2_000, ETH=1_000, SOL=1_000, UNI=1_000))
-    assert sum(one.notional_usd for one in night.orders.orders if one.side == "buy") <= 2_000
-    assert night.orders.cash_after_usd >= 0
+    (night,) = nights(market, 0, 0, says=stated(cash_usd=400, BTC=2_000, ETH=1_000, SOL=1_000, UNI=1_000))
+    assert orders(night) == {("buy", "UNI"): 400}  # and not the 440 that they are worth
+    assert night.orders.cash_after_usd == 0
 
 
 def test_no_tilt_begins_while_the_stablecoin_is_off_its_dollar(depegged):
