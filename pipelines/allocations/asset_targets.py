@@ -22,6 +22,7 @@ class SpotVenue:
         slippage_frac: Distance of the fill from the reference price, a fraction of it.
         volume_usd: Recent mean volume a day; None counts as the smallest.
         is_tradable: Listed, active and not delisted.
+        is_buyable: No delisting is announced there: what is about to leave may be sold, and is not bought.
     """
 
     exchange: str
@@ -34,6 +35,7 @@ class SpotVenue:
     slippage_frac: Fraction
     volume_usd: Fraction | None
     is_tradable: bool
+    is_buyable: bool = True
 
     @property
     def lot_step(self) -> Fraction:
@@ -54,7 +56,7 @@ class AssetStanding:
         price_usd: Median spot close of the day, or the last known one; None: never known, the asset counts as
             worth nothing and is not traded.
         is_stale_price: The price is not of the day.
-        is_buyable: Listed long enough, not stale, no delisting announced.
+        is_buyable: Listed long enough and not stale.
         holdings: Exchange to coins held there.
         venues: Exchange to the asset's spot instrument there.
     """
@@ -98,18 +100,23 @@ class AssetStanding:
     @property
     def is_eligible(self) -> bool:
         """It may be bought today."""
-        return self.is_buyable and not self.is_stale_price and bool(self.tradable_venues)
+        return self.is_buyable and not self.is_stale_price and bool(self.buyable_venues)
+
+    @cached_property
+    def buyable_venues(self) -> tuple[SpotVenue, ...]:
+        """The tradable instruments that may be bought, cheapest first."""
+        return tuple(venue for venue in self.tradable_venues if venue.is_buyable)
 
     @cached_property
     def best_venue(self) -> SpotVenue:
         """Where to buy: lowest cost, then where most coins are held, then the largest volume, then by name.
 
-        Only for an asset with a tradable venue.
+        Only for an asset with a venue where it may be bought.
         """
-        lowest = self.tradable_venues[0].cost_frac
+        lowest = self.buyable_venues[0].cost_frac
         # The venues are in order of name, and of equal ones `max` takes the first.
         return max(
-            (venue for venue in self.tradable_venues if venue.cost_frac == lowest),
+            (venue for venue in self.buyable_venues if venue.cost_frac == lowest),
             key=lambda venue: (self.holdings.get(venue.exchange, ZERO), venue.volume_usd or ZERO),
         )
 

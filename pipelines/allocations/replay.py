@@ -187,13 +187,14 @@ def with_sales(decision: Decision, sales_cents: Mapping[str, int]) -> Decision:
         return decision
     total = decision.held.sleeve_cents
     sold = {row.sector: min(row.target_cents, sales_cents.get(row.sector, 0)) for row in decision.rows}
-    rows = tuple(
-        _with_target(row, row.target_cents + (sum(sold.values()) if row.sector == CASH else -sold[row.sector]), total)
-        for row in decision.rows
-    )
+    rows = {row.sector: _with_target(row, row.target_cents - sold[row.sector], total) for row in decision.rows}
+    cash = rows[CASH]
+    # The weights of the others are exact and their cents rounded: cash takes what is left of one whole.
+    left = 1 - sum((row.target_weight for name, row in rows.items() if name != CASH), Fraction(0))
+    rows[CASH] = replace(cash, target_cents=cash.target_cents + sum(sold.values()), target_weight=left)
     cut = {name: Cut(decision.as_of, "REDUCE") for name, cents in sold.items() if cents}
-    after = _after(decision.book, rows, cuts={**decision.book.cuts, **cut})
-    return replace(decision, rows=rows, book=after)
+    after = _after(decision.book, tuple(rows.values()), cuts={**decision.book.cuts, **cut})
+    return replace(decision, rows=tuple(rows.values()), book=after)
 
 
 def _with_target(row: TargetRow, target_cents: int, total_cents: int) -> TargetRow:

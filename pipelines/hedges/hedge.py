@@ -125,7 +125,9 @@ def hedge_intents(
             live |= dict.fromkeys(begun, day)
         if is_closing:
             reason = "LIQUIDATED" if is_dead else next(iter(over.values()))
-            cover = covers[next(iter(held[asset].triggers))].get(asset, covers[OVERBOUGHT][asset])
+            # In a fixed order: a stored book gives the triggers back in another one than the night that made it.
+            first = OVERBOUGHT if OVERBOUGHT in held[asset].triggers else MARKET
+            cover = covers[first].get(asset, covers[OVERBOUGHT][asset])
             intents.append(Intent(held[asset], markets[asset], None, cover.exposure_usd, None, reason, cover.proxy))
         elif live:
             intents.append(_wanted(asset, held.get(asset), markets[asset], live, covers, day, shorted_usd))

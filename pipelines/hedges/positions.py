@@ -171,6 +171,14 @@ class SleeveBook:
                 now.update({asset: value for asset, value in then.items() if asset == earlier.asset})
         return replace(self, positions=positions, closed=closed, ended=ended)
 
+    def lost(self, hedge_id: str, day: dt.date) -> Self:
+        """This book without a position that was liquidated on a day on which nothing was decided."""
+        gone = self.positions[hedge_id]
+        positions = {name: one for name, one in self.positions.items() if name != hedge_id}
+        if gone.role == "hedge":
+            return replace(self, positions=positions, closed={**self.closed, gone.asset: day})
+        return replace(self, positions=positions, spent=self.spent | {(gone.role, gone.sector)})
+
     def to_json(self) -> str:
         """The book as JSON with sorted keys and no spaces: the same book gives the same bytes."""
         record = {

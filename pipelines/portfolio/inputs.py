@@ -44,9 +44,12 @@ order by date, asset, exchange
 _STABLECOIN = """
 with indexes as (
     select cast(opened_at as date) as date, exchange, split_part(symbol, '/', 1) as asset,
-        arg_max(close, opened_at) as index_usd
+        arg_max(close, (opened_at, ingested_at)) as index_usd
     from raw.futures_ohlcv
-    where price_type = 'index' and symbol like '%/USD:%' and opened_at >= $first_day and opened_at < $last_day + interval 1 day
+    where price_type = 'index' and symbol like '%/USD:%'
+        and opened_at >= $first_day and opened_at < $last_day + interval 1 day
+        -- Only the candle that ends with the day: an older one beside the close would tell of bitcoin's last hours.
+        and available_at >= date_trunc('day', opened_at) + interval 1 day
         and available_at <= date_trunc('day', opened_at) + interval 1 day + interval 15 minute
     group by all
 ),
@@ -62,7 +65,7 @@ select date, median(index_usd / close_usd) as stablecoin_usd
 from indexes
 inner join spots using (date, exchange, asset)
 group by date
-"""  # noqa: E501
+"""
 
 
 def read_book(connection: Connection, first_day: date) -> NightBook:
@@ -85,8 +88,8 @@ def read_world(
     begins = first_day if book.as_of is None else min(first_day, book.as_of + timedelta(days=1))
     charged = {name: fees(portfolio, policy, name) for name in portfolio.fees}
     stated = opening(portfolio, policy)
-    contracts = {(one.exchange, one.symbol) for one in book.ledger.futures.values()}
-    contracts |= {(one.exchange, one.symbol) for one in (stated.positions if stated else ())}
+    traded = (*book.ledger.futures.values(), *book.sleeve.positions.values(), *book.pending.futures)
+    contracts = {(one.exchange, one.symbol) for one in (*traded, *(stated.positions if stated else ()))}
     return World(
         spot=SpotMarket(connection, begins, last_day, {name: spot for name, (spot, _) in charged.items()}, policy),
         futures=FuturesMarket(connection, begins, last_day, contracts, policy),

@@ -2,14 +2,15 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from pipelines.allocations.asset_targets import AssetStanding
-from pipelines.allocations.book import CASH
+from pipelines.allocations.book import CASH, BookError
 from pipelines.allocations.orders import OrderPlan, plan_orders
 from pipelines.allocations.replay import Decision, SectorInput, decide_day, with_codes, with_sales
+from pipelines.allocations.tilts import FrontRich, TiltBook
 from pipelines.hedges.market import HedgeMarket, SectorView, SleeveMarket
 from pipelines.hedges.sleeve import SleevePlan, decide_sleeve, ending_shorts
 from pipelines.ledger.book import LedgerBook
@@ -74,13 +75,23 @@ def decide_night(
     if decision is None:
         return None
     decision_id = name_decision(book)
-    is_frozen = decision.status != "decided"
+    # Ending a liquidity short means selling spot: not into a stablecoin that is off its dollar.
+    is_frozen = decision.status != "decided" or is_depegged
     views = _views(decision, day, cents, standings, world)
     before = _sleeve_market(book, day, views, {}, world, policy, is_frozen)
     endings = ending_shorts(day, book.sleeve, before, policy)
-    decision = with_sales(decision, {sector: int(one.usd / CENT) for sector, one in endings.items()})
+    # A liquidated short of a sector without data is gone, but nothing of the sector is sold.
+    frozen = {row.sector for row in decision.rows if row.action == "FREEZE"}
+    decision = with_sales(decision, {name: int(one.usd / CENT) for name, one in endings.items() if name not in frozen})
     decision = with_codes(decision, _reclassified(book, day, world))
-    plan = _plan(decision, book, standings, cash_cents, day, world, policy)
+    front_rich = world.front_rich.get(day, {})
+    if is_depegged:
+        settled.notes.append(
+            f"the stablecoin trades at {float(stablecoin_usd):.4f} USD: cash counts at that price, and no sale may end "
+            "in it (DEPEG)."
+        )
+        front_rich = _without_new(front_rich, book.tilts)
+    plan = _plan(decision, book, standings, cash_cents, front_rich, day, policy)
     views = _with_targets(views, decision, plan)
     exposures: dict[str, Fraction] = defaultdict(Fraction)
     for target in plan.targets:
@@ -105,8 +116,16 @@ def _sector_cents(ledger: LedgerBook, day: dt.date, world: World) -> dict[str, i
     cents: dict[str, int] = defaultdict(int)
     for (_, asset), holding in ledger.spot.items():
         sector = world.spot.sector(asset, day)
-        assert sector is not None, asset
+        if sector is None:
+            raise BookError(
+                f"{asset} is held and has no sector on {day}, so nothing would look after it; add it to "
+                "dbt/seeds/asset_sectors.csv from that day on, or state the holdings without it"
+            )
         cents[sector] += holding.value_cents
+    lost = sorted(sector for sector in cents if sector not in world.strategic)
+    if lost:
+        names = ", ".join(lost)
+        raise BookError(f"the book holds {names} without a strategic weight; give 0 instead of removing it")
     return dict(cents)
 
 
@@ -136,8 +155,8 @@ def _plan(
     book: NightBook,
     standings: Mapping[str, AssetStanding],
     cash_cents: int,
+    front_rich: Mapping[str, Sequence[FrontRich]],
     day: dt.date,
-    world: World,
     policy: Policy,
 ) -> OrderPlan:
     rows = {row.sector: row for row in decision.rows}
@@ -155,12 +174,21 @@ def _plan(
         deltas,
         # What the cash is worth may differ from what there is of it: only what there is can be spent.
         book.ledger.cash_cents,
-        target_cash - cash_cents + book.ledger.cash_cents,
+        max(0, target_cash - cash_cents + book.ledger.cash_cents),
         book.tilts,
-        world.front_rich.get(day, {}),
+        front_rich,
         policy,
         frozen,
     )
+
+
+def _without_new(front_rich: Mapping[str, Sequence[FrontRich]], tilts: TiltBook) -> dict[str, Sequence[FrontRich]]:
+    """The fronts of a night on which no tilt may begin; those that have a tilt, or had one, are told as they are."""
+    known = {*(tilt.asset for tilt in tilts.tilts), *tilts.waiting}
+    return {
+        asset: futures if asset in known else [replace(one, is_front_rich=False) for one in futures]
+        for asset, futures in front_rich.items()
+    }
 
 
 def _views(

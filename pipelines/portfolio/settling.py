@@ -50,17 +50,12 @@ def settle(book: NightBook, day: dt.date, booked_by: dt.date, world: World, poli
     at = Posting(booked_by, closes_at, book.pending.decision_id)
     settled = Settled(replace(book, as_of=day))
     settled.keep(settle_funding(book.ledger, _settlements(book.ledger, day, world), at))
+    _liquidate(settled, day, at, world, policy)
     _fill_spot(settled, day, at, world)
     _fill_futures(settled, day, at, world, policy)
     _transfer(settled, at)
-    closes = world.futures.closes(day)
-    settled.keep(mark_to_market(settled.book.ledger, world.spot.prices(day), closes, at))
-    for name, position in settled.book.sleeve.positions.items():
-        mark = closes.get((position.exchange, position.symbol))
-        is_held = name in settled.book.ledger.futures
-        if mark and is_held and position.is_liquidated(mark, exact(policy.scenarios.mmr)):
-            settled.keep(liquidate(settled.book.ledger, name, mark, at))
-            settled.notes.append(f"{name}: liquidated at {float(mark):,.2f}, its margin is lost.")
+    prices, closes = world.spot.prices(day), world.futures.closes(day)
+    settled.keep(mark_to_market(settled.book.ledger, prices, closes, at))
     settled.book = replace(settled.book, pending=Pending(book.pending.decision_id))
     return settled
 
@@ -73,6 +68,31 @@ def _settlements(ledger: LedgerBook, day: dt.date, world: World) -> list[Funding
             mark = closes.get(contract, held.last_price_usd) if one.mark_price is None else exact(one.mark_price)
             found.append(FundingSettlement(name, one.settled_at, exact(one.funding_rate), mark))
     return found
+
+
+def _liquidate(settled: Settled, day: dt.date, at: Posting, world: World, policy: Policy) -> None:
+    """Lose what the day's close has liquidated, before any order of it is filled.
+
+    A night that is decided closes the position in its plan, for everybody to see. In a night that was missed nobody
+    does: there it leaves the futures sleeve at once.
+    """
+    closes, before = world.futures.closes(day), settled.book.pending.sleeve_before
+    for name, held in sorted(settled.book.ledger.futures.items()):
+        sleeve, ledger = settled.book.sleeve, settled.book.ledger
+        # What was held during the day is what the last decision found: its own changes are not filled yet.
+        position = before.positions.get(name) or sleeve.positions.get(name)
+        mark = closes.get((held.exchange, held.symbol))
+        if position is None or mark is None or not position.is_liquidated(mark, exact(policy.scenarios.mmr)):
+            continue
+        # What was lost before the margin was set anew is gone as well; what is not there cannot be lost.
+        lost_cents = held.margin_cents - held.profit_cents(position.margined_at_usd)
+        posted = replace(held, margin_cents=max(0, min(lost_cents, ledger.collateral_cents)))
+        settled.keep(liquidate(replace(ledger, futures={**ledger.futures, name: posted}), name, mark, at))
+        settled.notes.append(f"{name}: liquidated at {float(mark):,.2f}, its margin is lost.")
+        if name in sleeve.positions:
+            is_decided = at.as_of_date == day
+            sleeve = sleeve.reverted(name, before) if name in before.positions else sleeve
+            settled.book = replace(settled.book, sleeve=sleeve if is_decided else sleeve.lost(name, day))
 
 
 def _fill_spot(settled: Settled, day: dt.date, at: Posting, world: World) -> None:
@@ -118,9 +138,12 @@ def _lapsed(fill: Fill) -> str:
 
 
 def sync_tilt_cash(settled: Settled, at: Posting) -> None:
-    """Keep as much cash apart in the ledger as the live tilts have tagged."""
+    """Keep as much cash apart in the ledger as the live tilts have tagged, or all there is of it.
+
+    A purchase that a tilt withholds may be paid by a sale of the same night: its cash is there with the sale's fill.
+    """
     ledger = settled.book.ledger
-    missing = settled.book.tilts.cash_cents - ledger.tilt_cash_cents
+    missing = min(settled.book.tilts.cash_cents - ledger.tilt_cash_cents, ledger.cash_cents)
     if missing > 0:
         settled.keep(transfer(ledger, "spot", "tilt", missing, at, "CALENDAR_TILT"))
     elif missing < 0:

@@ -59,13 +59,15 @@ group by all
 _TERMS = """
 with revisions as (
     select exchange, symbol, base, lot_step, contract_multiplier, min_notional_usd, is_active, delist_at, ingested_at,
-        min(case when delist_at is not null then ingested_at end) over (partition by exchange, symbol) as announced_at
+        min(case when delist_at is not null then ingested_at end) over (partition by exchange, symbol) as first_said_at
     from raw.instruments
     where market_type = 'spot'
     qualify row_number() over (partition by exchange, symbol order by ingested_at desc) = 1
 )
 
-select exchange, symbol, min_notional_usd, delist_at, announced_at,
+select exchange, symbol, min_notional_usd, delist_at,
+    -- What was announced and taken back does not keep anybody from buying.
+    case when delist_at is not null then first_said_at end as announced_at,
     lot_step * coalesce(multiplier * ratio, contract_multiplier, 1) as lot_step_base,
     case when not is_active then ingested_at end as halted_at
 from revisions
@@ -160,19 +162,11 @@ class SpotMarket:
             last_prices: Asset to the price of its last mark, for those without one today.
         """
         venues: dict[str, dict[str, SpotVenue]] = defaultdict(dict)
-        leaving: dict[str, set[str]] = defaultdict(set)
         for exchange, symbol, asset, close, volume in self._venues.get(day, ()):
-            venue, is_leaving = self._venue(day, exchange, symbol, asset, close, volume)
+            venue = self._venue(day, exchange, symbol, asset, close, volume)
             present = venues[asset].get(exchange)
-            if present is None or (venue.is_tradable and not present.is_tradable):
+            if present is None or (venue.is_tradable, venue.is_buyable) > (present.is_tradable, present.is_buyable):
                 venues[asset][exchange] = venue
-            if is_leaving:
-                leaving[asset].add(exchange)
-        announced = {asset for asset, exchanges in leaving.items() if exchanges == set(venues[asset])}
-        for asset in leaving.keys() - announced:
-            # Nothing is bought where the coin is about to leave; what lies there can still be sold there.
-            for exchange in leaving[asset] - held.get(asset, {}).keys():
-                del venues[asset][exchange]
         prices, standings = self.prices(day), {}
         for asset in sorted({*venues, *held}):
             sector = self.sector(asset, day)
@@ -184,7 +178,7 @@ class SpotMarket:
                 sector=sector,
                 price_usd=last_prices.get(asset) if price is None else price,
                 is_stale_price=price is None,
-                is_buyable=price is not None and asset not in announced and self._is_old_enough(asset, day),
+                is_buyable=price is not None and self._is_old_enough(asset, day),
                 holdings=held.get(asset, {}),
                 venues=venues.get(asset, {}),
             )
@@ -192,7 +186,7 @@ class SpotMarket:
 
     def _venue(
         self, day: date, exchange: str, symbol: str, asset: str, close: float | None, volume: float | None
-    ) -> tuple[SpotVenue, bool]:
+    ) -> SpotVenue:
         terms = self._terms.get((exchange, symbol), _UNKNOWN)
         decided_at = decision_instant(day)
         # What was learned during the night of the decision counts; a backfilled list tells nothing of the past.
@@ -201,7 +195,7 @@ class SpotMarket:
         is_halted = terms.halted_at is not None and terms.halted_at <= known_until
         is_leaving = terms.announced_at is not None and terms.announced_at <= known_until
         is_major = asset in self._policy.hedge.assets
-        venue = SpotVenue(
+        return SpotVenue(
             exchange=exchange,
             symbol=symbol,
             asset=asset,
@@ -212,8 +206,8 @@ class SpotMarket:
             slippage_frac=self._slippage_frac[0 if is_major else 1],
             volume_usd=None if volume is None else exact(round(volume, 2)),
             is_tradable=close is not None and not is_gone and not is_halted,
+            is_buyable=not is_leaving,
         )
-        return venue, is_leaving
 
     def _is_old_enough(self, asset: str, day: date) -> bool:
         first = self._first_days.get(asset)
