@@ -278,6 +278,8 @@ TARGET_ALLOCATIONS = Table(
         "reason_codes": TEXT_LIST,
         "explanation": TEXT,
         "decision_id": TEXT,
+        "strategic_weight_frac": DOUBLE,  # NULL for CASH
+        "active_weight_frac": DOUBLE,  # target less strategic weight; NULL for CASH
     },
     key=("as_of_date", "sector"),
 )

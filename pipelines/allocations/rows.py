@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from pipelines.allocations.explain import explain_money
@@ -10,7 +11,11 @@ from pipelines.policy import Policy
 
 
 def target_rows(
-    decision: Decision, decision_id: str, state_sentences: Mapping[str, str], policy: Policy
+    decision: Decision,
+    decision_id: str,
+    state_sentences: Mapping[str, str],
+    strategic: Mapping[str, Fraction],
+    policy: Policy,
 ) -> list[dict[str, Any]]:
     """Rows of `portfolio.target_allocations`, one per sector and one for CASH, in order of name.
 
@@ -18,6 +23,7 @@ def target_rows(
         decision: What was decided.
         decision_id: Its id.
         state_sentences: Sector to the explanation of its state; the change of money is added to it.
+        strategic: Exact strategic weight per sector: a tilt is told against it.
         policy: Gives every limit that a sentence prints.
     """
     return [
@@ -43,6 +49,10 @@ def target_rows(
                 policy,
             ),
             "decision_id": decision_id,
+            "strategic_weight_frac": float(strategic[row.sector]) if row.sector in strategic else None,
+            "active_weight_frac": (
+                float(row.target_weight - strategic[row.sector]) if row.sector in strategic else None
+            ),
         }
         for row in decision.rows
     ]

@@ -37,8 +37,12 @@ class Topic(StrEnum):
 
     ALLOCATIONS = "allocations"
     SIGNALS = "signals"
+    ASSETS = "assets"
+    ORDERS = "orders"
     HEDGES = "hedges"
+    SLEEVE = "sleeve"
     SCENARIOS = "scenarios"
+    VALUE = "value"
     HEALTH = "health"
 
 

@@ -11,15 +11,19 @@ from typing import Any
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from pipelines.cli import tables
+from pipelines.cli import portfolio_views, tables
 from pipelines.cli.formats import json_value, output_console, write_rows
 from pipelines.cli.options import Format, RunFormat, Topic
 from warehouse.connection import Connection, Warehouse
 from warehouse.contracts import (
+    ASSET_TARGETS,
     CHECK_RESULTS,
     DECISIONS,
+    FUTURES_SLEEVE,
     HEDGE_SCENARIOS,
     HEDGES,
+    NAV_DAILY,
+    REBALANCE_TRADES,
     RELEASE_INFO,
     SECTOR_SIGNALS,
     TARGET_ALLOCATIONS,
@@ -58,6 +62,8 @@ _ALLOCATIONS = TARGET_ALLOCATIONS.qualified_name
 _SOURCES: dict[Topic, _Source] = {
     Topic.ALLOCATIONS: _Source(_ALLOCATIONS, "sector = 'CASH', sector", tables.allocations),
     Topic.SIGNALS: _Source(SECTOR_SIGNALS.qualified_name, "sector", tables.signals),
+    Topic.ASSETS: _Source(ASSET_TARGETS.qualified_name, "sector, asset", portfolio_views.assets),
+    Topic.ORDERS: _Source(REBALANCE_TRADES.qualified_name, "trade_id", portfolio_views.orders, days_table=_ALLOCATIONS),
     Topic.HEDGES: _Source(HEDGES.qualified_name, "hedge_id", tables.hedges, days_table=_ALLOCATIONS),
     Topic.SCENARIOS: _Source(
         HEDGE_SCENARIOS.qualified_name,
@@ -65,6 +71,8 @@ _SOURCES: dict[Topic, _Source] = {
         tables.scenarios,
         days_table=_ALLOCATIONS,
     ),
+    Topic.SLEEVE: _Source(FUTURES_SLEEVE.qualified_name, "as_of_date", portfolio_views.sleeve),
+    Topic.VALUE: _Source(NAV_DAILY.qualified_name, "as_of_date", portfolio_views.value),
     Topic.HEALTH: _Source("marts.data_health_daily", "sector", tables.health, day="date"),
 }
 
@@ -119,7 +127,7 @@ def show_run(
     path = warehouse.resolve_release(release_id)
     with warehouse.open_release(release_id) as con:
         info, decision = release_info(con), _decision(con, day)
-        topics = (Topic.ALLOCATIONS, Topic.SIGNALS, Topic.HEDGES)
+        topics = (Topic.ALLOCATIONS, Topic.SIGNALS, Topic.ORDERS, Topic.HEDGES, Topic.SLEEVE)
         found = {topic: _rows_of(con, topic, day).dicts() for topic in topics}
         checks = _failed_checks(con, run_id)
     if form is RunFormat.JSON:

@@ -43,6 +43,7 @@ def header(info: Row, day: date, decision: Row | None) -> RenderableType:
         turnover = percent(decision["turnover_frac"])
         value = usd(decision["portfolio_value_usd"])
         lines.append(Text(f"portfolio {value} USD ({sleeves}), turnover {turnover} of the spot sleeve"))
+        lines.append(Text(safe(decision["explanation"] or "")))
         if decision["status"] != "decided":
             status = {"no_trade": "no trade", "halted": "halted"}.get(decision["status"], decision["status"])
             lines.append(Text(safe(f"{status}: {decision['reason']}"), style="bold"))
@@ -50,8 +51,11 @@ def header(info: Row, day: date, decision: Row | None) -> RenderableType:
 
 
 def allocations(rows: Sequence[Row]) -> RenderableType:
-    """Weights of the spot sleeve and USD, before and after; why: the state and the codes of the decision."""
-    table = _table("Sector", "Action", *_right("Now %", "Target %", "Now USD", "Target USD", "Change USD"), "Why")
+    """Weights of the spot sleeve and USD, before and after; why: the state and the codes of the decision.
+
+    The active weight is the target less the strategic weight, in percentage points.
+    """
+    table = columns("Sector", "Action", *right("Now %", "Target %", "Active %", "Target USD", "Change USD"), "Why")
     for row in rows:
         is_cash = row["sector"] == "CASH"
         why = ", ".join([*([row["state"]] if row["state"] and not is_cash else []), *(row["reason_codes"] or [])])
@@ -60,7 +64,7 @@ def allocations(rows: Sequence[Row]) -> RenderableType:
             _coloured("" if is_cash else row["action"]),
             percent(row["current_weight_frac"], unit=""),
             percent(row["target_weight_frac"], unit=""),
-            usd(row["current_usd"]),
+            "" if is_cash else percent(row["active_weight_frac"], sign="+", unit=""),
             usd(row["target_usd"]),
             usd(row["delta_usd"], sign="+"),
             Text(why),
@@ -70,7 +74,7 @@ def allocations(rows: Sequence[Row]) -> RenderableType:
 
 def signals(rows: Sequence[Row]) -> RenderableType:
     """State, action and the sentence that gives the reasons."""
-    table = _table("Sector", "State", "Action", "Explanation")
+    table = columns("Sector", "State", "Action", "Explanation")
     for row in rows:
         state = _coloured(row["state"])
         if row["previous_state"] and row["previous_state"] != row["state"]:
@@ -86,8 +90,8 @@ def signals(rows: Sequence[Row]) -> RenderableType:
 
 def hedges(rows: Sequence[Row]) -> RenderableType:
     """The positions of the futures sleeve, each with its sentence below the table."""
-    table = _table(
-        "Role", "Status", "Position", *_right("Quantity", "Notional USD", "Leverage", "Margin USD", "Offset")
+    table = columns(
+        "Role", "Status", "Position", *right("Quantity", "Notional USD", "Leverage", "Margin USD", "Offset")
     )
     sentences = []
     for row in rows:
@@ -109,10 +113,10 @@ def scenarios(rows: Sequence[Row]) -> RenderableType:
     """Per hedge: profit and loss in USD when the price moves by a shock and funding takes a path."""
     parts: list[RenderableType] = []
     for hedge_id, group in groupby(rows, key=lambda row: row["hedge_id"]):
-        table = _table(
-            *_right("Shock", "Days"),
+        table = columns(
+            *right("Shock", "Days"),
             "Funding path",
-            *_right("Spot USD", "Hedge USD", "Funding USD", "Cost USD", "Net USD", "Offset"),
+            *right("Spot USD", "Hedge USD", "Funding USD", "Cost USD", "Net USD", "Offset"),
         )
         for row in group:
             table.add_row(
@@ -130,7 +134,7 @@ def scenarios(rows: Sequence[Row]) -> RenderableType:
 
 def health(rows: Sequence[Row]) -> RenderableType:
     """Whether each sector's data were there, fresh and complete."""
-    table = _table("Sector", *_right("Coverage"), "Newest row (UTC)", "Fresh", "Complete", "Reason")
+    table = columns("Sector", *right("Coverage"), "Newest row (UTC)", "Fresh", "Complete", "Reason")
     for row in rows:
         newest = row["newest_row_at"]
         table.add_row(
@@ -146,7 +150,7 @@ def health(rows: Sequence[Row]) -> RenderableType:
 
 def checks(rows: Sequence[Row]) -> RenderableType:
     """Checks that did not pass; a published release has only such as do not block."""
-    table = _table("Check", "About", "Severity", *_right("Rows"), "Details")
+    table = columns("Check", "About", "Severity", *right("Rows"), "Details")
     for row in rows:
         table.add_row(
             Text(row["check_name"]),
@@ -160,7 +164,7 @@ def checks(rows: Sequence[Row]) -> RenderableType:
 
 def releases(published: Sequence[Release]) -> RenderableType:
     """Releases with what each is made from; one that is no longer kept cannot be rolled back to."""
-    table = _table("Release", "Published (UTC)", "As of", "Source", "Kept", "Readers get it")
+    table = columns("Release", "Published (UTC)", "As of", "Source", "Kept", "Readers get it")
     for release in published:
         table.add_row(
             Text(release.release_id, style="bold" if release.is_current else ""),
@@ -191,13 +195,15 @@ def _coloured(word: str | None) -> Text:
     return Text(word or "", style=_STYLES.get(word or "", ""))
 
 
-def _right(*names: str) -> list[tuple[str, str]]:
+def right(*names: str) -> list[tuple[str, str]]:
+    """Columns of numbers."""
     return [(name, "right") for name in names]
 
 
-def _table(*columns: str | tuple[str, str]) -> Table:
+def columns(*names: str | tuple[str, str]) -> Table:
+    """A table without lines; sentences are wrapped, numbers never."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold", collapse_padding=True)
-    for column in columns:
+    for column in names:
         name, justify = (column, "left") if isinstance(column, str) else column
         table.add_column(name, justify=justify, overflow="fold", no_wrap=justify == "right")  # type: ignore[arg-type]
     return table

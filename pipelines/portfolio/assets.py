@@ -145,7 +145,7 @@ def _decide(
     decisions = []
     for night in decide_nights(book, world, policy, first_day, last_day, name_decision):
         day = night.decision.as_of
-        for table, added in night_rows(night, sentences.get(day, {}), policy).items():
+        for table, added in night_rows(night, sentences.get(day, {}), world.strategic, policy).items():
             rows[table] += added
         decided_at = stored_at.get(night.decision_id, known_at[day])
         is_observed = (decided_at.date() - day).days <= 1

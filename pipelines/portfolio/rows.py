@@ -1,6 +1,7 @@
 """A night as rows of the warehouse: the one place where exact numbers meet the tables' floats."""
 
 from collections.abc import Iterable, Mapping
+from fractions import Fraction
 from typing import Any
 
 import polars as pl
@@ -31,19 +32,22 @@ NIGHT_TABLES: tuple[Table, ...] = (
 Rows = list[dict[str, Any]]
 
 
-def night_rows(night: Night, sentences: Mapping[str, str], policy: Policy) -> dict[str, Rows]:
+def night_rows(
+    night: Night, sentences: Mapping[str, str], strategic: Mapping[str, Fraction], policy: Policy
+) -> dict[str, Rows]:
     """Table name to the rows of one night.
 
     Args:
         night: What was decided.
         sentences: Sector to the explanation of its state.
+        strategic: Exact strategic weight per sector.
         policy: Gives every limit that a sentence prints.
     """
     day, decision_id = night.decision.as_of, night.decision_id
     named = {"decision_id": decision_id}
     notes = {"notes": list(night.notes)}
     return {
-        TARGET_ALLOCATIONS.name: target_rows(night.decision, decision_id, sentences, policy),
+        TARGET_ALLOCATIONS.name: target_rows(night.decision, decision_id, sentences, strategic, policy),
         ASSET_TARGETS.name: asset_target_rows(day, night.orders.targets, decision_id),
         REBALANCE_TRADES.name: trade_rows(day, night.orders.orders, decision_id),
         HEDGES.name: [row | named for row in night.sleeve.rows],

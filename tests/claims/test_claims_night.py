@@ -82,7 +82,7 @@ def night():
         policy=POLICY,
     )
     (one,) = decide_nights(NightBook(), world, POLICY, DAY, DAY, lambda day, book: "the decision")
-    return SimpleNamespace(rows=night_rows(one, {}, POLICY), decision=decision_row(one))
+    return SimpleNamespace(rows=night_rows(one, {}, world.strategic, POLICY), decision=decision_row(one))
 
 
 def test_s5_no_decision_is_without_its_row_of_risk(night):

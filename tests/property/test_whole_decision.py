@@ -252,7 +252,7 @@ def test_every_night_keeps_every_invariant(seen, market, says, rules):
         check_ledger(night, before)
         check_positions(night)
         assert NightBook.from_json(night.book.to_json()) == night.book
-        rows = night_rows(night, {}, made.policy)
+        rows = night_rows(night, {}, made.strategic, made.policy)
         assert all(frame(table, rows[table.name]).height == len(rows[table.name]) for table in NIGHT_TABLES)
         assert decision_row(night)["book_json"] == night.book.to_json()
         before = night

@@ -185,7 +185,10 @@ def test_a_sector_without_inputs_is_frozen():
 
 def test_rows_say_what_was_decided_in_the_warehouse_columns():
     decision = run(days("HHH", "RIT"))[1]
-    rows = {row["sector"]: row for row in target_rows(decision, "id", {"L1": "L1: OVERLEVERAGED."}, Policy())}
+    sentences = {"L1": "L1: OVERLEVERAGED."}
+    rows = {row["sector"]: row for row in target_rows(decision, "id", sentences, STRATEGIC, Policy())}
+    assert (rows["L1"]["strategic_weight_frac"], round(rows["L1"]["active_weight_frac"], 12)) == (0.4, -0.1)
+    assert rows["CASH"]["active_weight_frac"] is None
     assert (rows["L1"]["target_weight_exact"], rows["L1"]["delta_usd"]) == ("3/10", -8000.0)
     assert rows["L1"]["explanation"] == "L1: OVERLEVERAGED. Cut by a quarter: $32,000 -> $24,000."
     assert rows["CASH"]["state"] is None

@@ -11,10 +11,14 @@ import pytest
 from pipelines.cli.commands import main
 from warehouse.connection import Warehouse
 from warehouse.contracts import (
+    ASSET_TARGETS,
     CHECK_RESULTS,
     DECISIONS,
+    FUTURES_SLEEVE,
     HEDGE_SCENARIOS,
     HEDGES,
+    NAV_DAILY,
+    REBALANCE_TRADES,
     SECTOR_SIGNALS,
     TARGET_ALLOCATIONS,
     Table,
@@ -91,6 +95,10 @@ def _fill(con) -> None:
         _write(con, DECISIONS, [_decision(day)])
         _write(con, SECTOR_SIGNALS, [_signal(day)])
         _write(con, TARGET_ALLOCATIONS, [_target(day, "CASH", 0.0, 0.1), _target(day, "L1", 0.4, 0.3)])
+        _write(con, ASSET_TARGETS, [_asset(day, "ETH", 12.0, 9.0), _asset(day, "NEAR", 0.0, 0.0)])
+        _write(con, NAV_DAILY, [{"as_of_date": day, "decision_id": f"d-{day}", **_VALUE}])
+        _write(con, FUTURES_SLEEVE, [{"as_of_date": day, "decision_id": f"d-{day}", **_SLEEVE}])
+    _write(con, REBALANCE_TRADES, [_ORDER])
     _write(con, HEDGES, [_HEDGE])
     _write(con, HEDGE_SCENARIOS, [_SCENARIO])
     _write(con, CHECK_RESULTS, [_check("run-1", passed=False), _check("run-0", passed=False)])
@@ -106,7 +114,7 @@ def _decision(day: date) -> dict:
         "decision_id": f"d-{day}", "as_of_date": day, "decided_at": datetime(2026, 11, 21, 0, 15),
         "portfolio_value_usd": 100_000.0, "spot_sleeve_usd": 80_000.0, "futures_sleeve_usd": 20_000.0,
         "status": "decided" if day == LAST_DAY else "no_trade", "reason": "NOT_A_DECISION_DAY",
-        "turnover_frac": 0.1, "book_json": "{}",
+        "turnover_frac": 0.1, "book_json": "{}", "explanation": f"{day}: sell $7,500.00 of ETH.",
     }  # fmt: skip
 
 
@@ -123,10 +131,20 @@ def _target(day: date, sector: str, current: float, target: float) -> dict:
     return {
         "as_of_date": day, "sector": sector, "state": "LOSING_MOMENTUM" if sector == "L1" else None,
         "action": "REDUCE" if sector == "L1" else None, "current_weight_frac": current,
+        "active_weight_frac": None if sector == "CASH" else target - 0.4,
         "target_weight_frac": target, "delta_weight_frac": target - current, "current_usd": current * 80_000,
         "target_usd": target * 80_000, "delta_usd": (target - current) * 80_000,
         "current_weight_exact": "2/5", "target_weight_exact": "3/10",
         "reason_codes": ["TURNOVER_CAP", "STEP_CAP"] if sector == "L1" else [], "decision_id": f"d-{day}",
+    }  # fmt: skip
+
+
+def _asset(day: date, asset: str, current: float, target: float) -> dict:
+    return {
+        "as_of_date": day, "sector": "L1", "asset": asset, "price_usd": 2500.0, "is_stale_price": True,
+        "is_buyable": True, "is_sellable": False, "current_quantity_base": current, "target_quantity_base": target,
+        "current_usd": current * 2500, "target_usd": target * 2500, "reason_codes": ["CALENDAR_TILT"],
+        "decision_id": f"d-{day}",
     }  # fmt: skip
 
 
@@ -137,6 +155,22 @@ def _check(run_id: str, passed: bool) -> dict:
     }  # fmt: skip
 
 
+_ORDER = {
+    "as_of_date": LAST_DAY, "trade_id": "t1", "exchange": "binance", "symbol": "ETH/USDT", "sector": "L1",
+    "asset": "ETH", "side": "sell", "quantity_base": 3.0, "price_usd": 2500.0, "notional_usd": 7500.0,
+    "fee_usd": 7.5, "slippage_usd": 3.75, "reason_codes": [],
+}  # fmt: skip
+_VALUE = {
+    "nav_usd": 100_000.0, "spot_usd": 72_000.0, "spot_cash_usd": 7_000.0, "tilt_cash_usd": 1_000.0,
+    "futures_equity_usd": 20_000.0, "fees_usd": 80.25, "hedge_pnl_usd": -12.5,
+}  # fmt: skip
+_SLEEVE = {
+    "collateral_usd": 20_000.0, "used_margin_usd": 6_000.0, "used_margin_hedge_usd": 6_000.0, "net_beta_usd": 74_000.0,
+    "is_concentrated": True, "concentration_role": "hedge", "share_of_nav_frac": 0.2,
+    "role_correlations": '{"spot-hedge":{"correlation":-0.91,"n":75},"spot-tactical":{"correlation":null,"n":4}}',
+    "notes": ["ETH: the order lapsed, [there] was no price."],
+    "explanation": "The futures sleeve of $20,000.00 has $6,000.00 in use. Idle collateral yields 0.",
+}  # fmt: skip
 _HEDGE = {
     "as_of_date": LAST_DAY, "hedge_id": "BTC-1", "role": "hedge", "exchange": "binance",
     "symbol": "BTC/USDT:USDT", "asset": "BTC", "side": "short", "quantity_base": 0.04, "notional_usd": 2000.0,

@@ -156,7 +156,13 @@ def test_the_run_gets_the_examples_own_market_portfolio_and_policy_under_the_exa
     assert (night.settings["source"], night.settings["exchanges"], night.day) == (
         "example", "binance", date(2025, 6, 29),
     )  # fmt: skip
-    assert set(read_recording(night.settings["data"]).frames) == {"spot", "perp", "funding", "open_interest"}
+    assert set(read_recording(night.settings["data"]).frames) == {
+        "spot",
+        "perp",
+        "funding",
+        "open_interest",
+        "instruments",
+    }
     assert night.settings["portfolio"].read_text() == EXAMPLES["rotation"].portfolio
     assert night.settings["policy"].read_text() == EXAMPLES["rotation"].policy
     assert "example: made-up market data" in answer.err

@@ -14,17 +14,35 @@ def test_table_gives_money_with_thousands_weights_in_percent_and_codes_joined(ro
     assert answer.code == 0
     line = next(line for line in answer.out.splitlines() if line.strip().startswith("L1"))
     # 40% and 30% of the sleeve of 80,000
-    for text in ("40.00", "30.00", "32,000.00", "24,000.00", "-8,000.00", "LOSING_MOMENTUM"):
+    for text in ("40.00", "30.00", "-10.00", "24,000.00", "-8,000.00", "LOSING_MOMENTUM"):
         assert text in line
     assert "TURNOVER_CAP, STEP_CAP" in " ".join(answer.out.split())
     assert "no orders; not investment advice" in answer.out
+    assert "2026-11-20: sell $7,500.00 of ETH." in answer.out
 
 
-@pytest.mark.parametrize("topic", ["allocations", "signals", "hedges", "scenarios", "health"])
+@pytest.mark.parametrize(
+    ("topic", "told", "left_out"),
+    [
+        ("assets", ["ETH", "12", "30,000.00", "22,500.00", "CALENDAR_TILT, old price, cannot be sold"], "NEAR"),
+        ("orders", ["sell", "7,500.00", "3.75", "fees and slippage together 11.25 USD; no order was placed"], "buy"),
+        ("value", ["100,000.00", "1,000.00", "80.25", "profit of hedge, costs inside", "-12.50"], "[red]"),
+        ("sleeve", ["74,000.00", "CONCENTRATION: the role hedge", "spot-hedge -0.91 (75 days)", "[there] was no price",
+                    "Idle collateral yields 0"], "spot-tactical"),
+    ],
+)  # fmt: skip
+def test_the_portfolio_is_shown_in_words_that_need_no_table_description(rotation, released, topic, told, left_out):
+    answer = rotation("show", topic, "--warehouse", released)
+    words = " ".join(answer.out.split())
+    assert [text for text in told if text not in words] == []
+    assert answer.code == 0 and left_out not in answer.out
+
+
+@pytest.mark.parametrize("topic", ["allocations", "signals", "hedges", "scenarios", "health", "orders", "assets"])
 def test_table_fits_into_100_columns_and_has_the_rows(rotation, released, topic):
     answer = rotation("show", topic, "--warehouse", released)
     assert max(map(len, answer.out.splitlines())) <= 100
-    assert "BTC-1" in answer.out or "L1" in answer.out or "BTC" in answer.out
+    assert "BTC-1" in answer.out or "L1" in answer.out or "BTC" in answer.out or "ETH" in answer.out
     assert "none on" not in answer.out
 
 

@@ -101,7 +101,7 @@ def test_the_sentence_of_a_night_that_stands_still_says_why():
 
 def test_every_table_of_a_night_has_the_columns_of_its_contract_and_its_decision(decided):
     for night in decided[0]:
-        rows = night_rows(night, {"L1": "L1: OVERLEVERAGED."}, decided[1])
+        rows = night_rows(night, {"L1": "L1: OVERLEVERAGED."}, {}, decided[1])
         assert set(rows) == {table.name for table in NIGHT_TABLES}
         for table in NIGHT_TABLES:
             made = frame(table, rows[table.name])
@@ -114,7 +114,7 @@ def test_every_table_of_a_night_has_the_columns_of_its_contract_and_its_decision
 def test_the_decision_row_and_the_daily_value_tell_the_same_books(decided):
     for night in decided[0]:
         one = decision_row(night)
-        (value,) = night_rows(night, {}, decided[1])["nav_daily"]
+        (value,) = night_rows(night, {}, {}, decided[1])["nav_daily"]
         assert one["portfolio_value_usd"] == value["nav_usd"]
         parts = ("spot_usd", "spot_cash_usd", "tilt_cash_usd", "futures_equity_usd")
         assert round(sum(value[name] for name in parts), 2) == value["nav_usd"]
@@ -126,5 +126,5 @@ def test_the_decision_row_and_the_daily_value_tell_the_same_books(decided):
 def test_notes_of_the_fills_stand_on_the_row_of_the_futures_sleeve():
     market = Market(prices={(1, "UNI"): None})
     second = nights(market, 0, 1)[1]
-    (sleeve,) = night_rows(second, {}, policy())["futures_sleeve"]
+    (sleeve,) = night_rows(second, {}, {}, policy())["futures_sleeve"]
     assert any("UNI" in note and "lapsed" in note for note in sleeve["notes"])
