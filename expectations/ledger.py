@@ -139,6 +139,7 @@ def _daily_change(p: Parameters) -> Question:
                 _REPORT,
                 minimum=0,
                 maximum=0,
+                must_evaluate=True,
             ),
             Check(
                 "profit_cents_off_ledger",
@@ -189,8 +190,7 @@ def _decided_value(p: Parameters) -> Question:
             as_of_date, portfolio_value_usd, nav_usd,
             coalesce(abs({_cents("portfolio_value_usd")} - {_cents("nav_usd")}), 1) as value_cents_off_ledger
         from {_DECISIONS} left join {_NAV} using (as_of_date, decision_id)
-        -- decisions of a version that kept no ledger have no value in it
-        where as_of_date >= {_first_day(p)} and as_of_date >= (select min(as_of_date) from {_NAV})
+        where as_of_date >= {_first_day(p)}
         """,
         ("as_of_date", "portfolio_value_usd", "nav_usd"),
         (
@@ -200,6 +200,7 @@ def _decided_value(p: Parameters) -> Question:
                 _REPORT,
                 minimum=0,
                 maximum=0,
+                must_evaluate=True,
             ),
         ),
         (_DECISIONS, _NAV),

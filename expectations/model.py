@@ -22,6 +22,7 @@ class Parameters:
         limits: Thresholds.
         hedge_ratio_frac: A hedge's notional over the exposure it protects, at most.
         hedge_resize_frac: How far a held hedge may drift from its target before it is resized.
+        min_trade_usd: Smallest spot order.
     """
 
     as_of_date: date
@@ -33,6 +34,7 @@ class Parameters:
     limits: Limits = DEFAULT_LIMITS
     hedge_ratio_frac: float = 0.10
     hedge_resize_frac: float = 0.20
+    min_trade_usd: float = 25.0
 
     @property
     def decision_at(self) -> datetime:

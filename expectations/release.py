@@ -2,6 +2,7 @@
 
 from expectations.ledger import ledger_questions
 from expectations.model import Check, Parameters, Question, text_sql, timestamp_sql
+from expectations.orders import order_questions
 from warehouse.contracts import FACTS, PORTFOLIO, Table
 
 # Mart to the column that tells whether a day has come in at all.
@@ -43,6 +44,7 @@ def release_questions(p: Parameters) -> list[Question]:
         _target_completeness(p),
         _hedge_rows(p),
         _hedges_per_asset(),
+        *order_questions(p),
         *ledger_questions(p),
         *(_label(table, p) for table in FACTS),
     ]
@@ -351,7 +353,7 @@ def _hedge_rows(p: Parameters) -> Question:
             as integer) end as hedge_is_complete,
             round(abs(quantity_base * mark_price_usd - notional_usd), 4) as notional_error_usd,
             case when role = 'hedge' and status <> 'close' then
-                notional_usd - {ratio!r} * exposure_usd
+                notional_usd - {ratio!r} * exposure_usd * coalesce(beta, 1)
                     * case when status = 'hold' then {1 + p.hedge_resize_frac!r} else 1 end
             end as hedge_excess_usd
         from {_HEDGES}
@@ -373,8 +375,8 @@ def _hedge_rows(p: Parameters) -> Question:
             ),
             Check(
                 "hedge_excess_usd",
-                f"A hedge is larger than {ratio:.0%} of what it protects (a held one may have drifted by "
-                f"{p.hedge_resize_frac:.0%}).",
+                f"A hedge is larger than {ratio:.0%} of what it protects, times its beta (a held one may have "
+                f"drifted by {p.hedge_resize_frac:.0%}).",
                 _REPORT,
                 maximum=0.01,
             ),

@@ -68,6 +68,7 @@ def run_gate(
             limits=gate_limits(policy),
             hedge_ratio_frac=float(policy.hedge.ratio),
             hedge_resize_frac=policy.hedge.resize,
+            min_trade_usd=policy.limits.min_trade_usd,
         ),
     )
     with warehouse.open_build() as connection:

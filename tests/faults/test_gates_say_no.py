@@ -197,8 +197,13 @@ def decided() -> Iterator[tuple[Table, pl.DataFrame]]:
         ),
     )
     yield from books(*days)
-    yield contracts.ASSET_TARGETS, rows(contracts.ASSET_TARGETS, {"as_of_date": T, "sector": "L1", "asset": "BTC"})
-    yield contracts.REBALANCE_TRADES, rows(contracts.REBALANCE_TRADES, {"as_of_date": T, "trade_id": "t"})
+    coins = {"as_of_date": T, "sector": "L1", "asset": "ETH", "current_quantity_base": 4.0}
+    yield contracts.ASSET_TARGETS, rows(contracts.ASSET_TARGETS, coins)
+    order = {"as_of_date": T, "trade_id": "t", "asset": "ETH", "side": "sell", "quantity_base": 4.0}
+    yield contracts.REBALANCE_TRADES, rows(contracts.REBALANCE_TRADES, order | {"notional_usd": 25.0})
+    yield contracts.POLICIES, rows(contracts.POLICIES, {"policy_hash": "p"})
+    yield contracts.TAXONOMIES, rows(contracts.TAXONOMIES, {"taxonomy_hash": "t", "file": "sectors.csv"})
+    yield contracts.PORTFOLIOS, rows(contracts.PORTFOLIOS, {"portfolio_hash": "p"})
     yield contracts.FUTURES_SLEEVE, rows(contracts.FUTURES_SLEEVE, {"as_of_date": T})
     yield (
         contracts.ALLOCATION_SNAPSHOTS,
@@ -354,7 +359,7 @@ def test_rows_of_earlier_runs_are_not_judged_again(sound: Path, tmp_path: Path) 
 
 
 TARGETS, HEDGES = "portfolio.target_allocations", "portfolio.hedges"
-LEDGER, NAV = "portfolio.ledger", "portfolio.nav_daily"
+LEDGER, NAV, TRADES = "portfolio.ledger", "portfolio.nav_daily", "portfolio.rebalance_trades"
 TODAY = f"as_of_date = '{T}'"
 CLOSED = f"update raw.futures_ohlcv set close = close * 1.06, high = close * 1.07 where price_type = 'last'"  # noqa: F541
 BLOCKING: dict[tuple[str, str], str] = {
@@ -403,6 +408,8 @@ BLOCKING: dict[tuple[str, str], str] = {
     (HEDGES, "notional_error_usd"): f"update {HEDGES} set notional_usd = 2000.02 where status = 'hold'",
     (HEDGES, "hedge_excess_usd"): f"update {HEDGES} set exposure_usd = 16000 where status = 'hold'",
     (HEDGES, "live_hedges_per_asset"): f"update {HEDGES} set status = 'open' where status = 'close'",
+    (TRADES, "usd_above_minimum"): f"update {TRADES} set notional_usd = 24.99",
+    ("portfolio.asset_targets", "coins_oversold"): f"update {TRADES} set quantity_base = 4.000001",
     (LEDGER, "cents_off_zero"): f"update {LEDGER} set amount_usd = -1.49 where entry_id = 'c0'",
     (LEDGER, "entry_names_decision"): f"update {LEDGER} set decision_id = 'another' where entry_id = 'b0'",
     (LEDGER, "entry_is_complete"): f"update {LEDGER} set amount_usd = null where entry_id = 'c1'",

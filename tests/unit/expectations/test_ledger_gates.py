@@ -172,13 +172,6 @@ def test_cost_grows_with_new_nights_only_what_was_judged_before_is_not_judged_ag
     assert failed(judge(old, since=datetime(2026, 3, 8))) == {"cents_off_zero", "cents_off_ledger"}
 
 
-def test_decisions_from_before_the_ledger_need_no_value_in_it(judge: Judge) -> None:
-    older = "insert into portfolio.decisions (decision_id, as_of_date, decided_at) values ('old', '2026-03-07', '{at}')"
-    results = judge(older.format(at="2026-03-08 00:15:00"), since=datetime(2026, 3, 8))
-    assert failed(results) == set()
-    assert results["value_cents_off_ledger"].evaluated == 3
-
-
 def test_first_night_of_a_ledger_must_bring_in_all_that_there_is(judge: Judge) -> None:
     begun_later = [f"delete from portfolio.{table} where as_of_date < '{LAST}'" for table in ("ledger", "nav_daily")]
     assert failed(judge(*begun_later)) == {"cents_off_ledger", "profit_cents_off_ledger"}
