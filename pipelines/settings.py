@@ -81,6 +81,7 @@ class PublishSettings(BaseModel):
     Attributes:
         include_raw: Days of raw facts copied into the release, or `all`; 0 leaves raw out.
         keep_releases: How many releases stay for a rollback.
+        report: Write the night's page beside the release.
         accept_fewer_rows: Publish even when a mart has lost rows since the last release, because it was meant.
     """
 
@@ -88,6 +89,7 @@ class PublishSettings(BaseModel):
 
     include_raw: int | Literal["all"] = 7
     keep_releases: int = Field(7, ge=1)
+    report: bool = True
     accept_fewer_rows: bool = False
 
 

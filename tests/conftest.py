@@ -83,6 +83,7 @@ def run_nights(dagster_home: Path) -> Callable[..., Night]:
     ) -> Night:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("DAGSTER_HOME", str(dagster_home))
+            patch.setenv("ROTATION_PUBLISH__REPORT", "false")  # seconds a night; the report has tests of its own
             for name, value in (environment or {}).items():
                 patch.setenv(name, value)
             chosen = load_settings(source="recorded", data=data, warehouse_dir=warehouse_dir, **settings)

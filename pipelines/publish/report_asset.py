@@ -22,6 +22,8 @@ def nightly_report(settings: RunSettings, warehouse: PipelineWarehouse) -> dg.Ma
     Grain: one page per night, of the release's newest day. It is made from the release, so a night that a gate
     stopped has none; if it cannot be written, the release stays where it is.
     """
+    if not settings.load().publish.report:
+        return dg.MaterializeResult(metadata={"left_out": "publish.report is false"})
     report("report", "writing the page")
     written = write_report(warehouse.files, settings.load_policy())
     report("report", str(written.page))

@@ -10,7 +10,10 @@ from warehouse.connection import Warehouse
 STATES = {
     "STALE", "NO_DATA", "OVERLEVERAGED", "LOSING_MOMENTUM", "UNSTABLE", "CAPITULATION", "ACCUMULATION", "NEUTRAL",
 }  # fmt: skip
-DECIDED = ("decisions", "sector_signals", "target_allocations", "hedges", "hedge_scenarios", "allocation_snapshots")
+DECIDED = (
+    "decisions", "sector_signals", "target_allocations", "asset_targets", "rebalance_trades", "hedges",
+    "hedge_scenarios", "futures_sleeve", "ledger", "nav_daily", "allocation_snapshots",
+)  # fmt: skip
 MARTS = (
     "asset_futures_daily", "sector_funding_daily", "sector_open_interest_daily", "sector_spreads_daily",
     "calendar_spreads_daily", "data_health_daily",

@@ -10,34 +10,31 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipelines.examples import EXAMPLES, write_files
+from pipelines.examples import EXAMPLES
 from warehouse.connection import Warehouse
 
 
 @pytest.fixture(scope="module")
-def decided(dagster_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Runs an example's market through the pipeline, once: `decided(name)` gives the warehouse's directory."""
-    from pipelines.nightly import run
-    from pipelines.settings import load_settings
+def told(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Runs the command of an example, once: `told(name)` gives its exit code, its report and the warehouse it keeps."""
+    done: dict[str, tuple[int, dict[str, Any], Path]] = {}
 
-    done: dict[str, Path] = {}
-
-    def decide(name: str) -> Path:
+    def tell(name: str) -> tuple[int, dict[str, Any], Path]:
         if name not in done:
-            directory, example = tmp_path_factory.mktemp(f"example_{name}"), EXAMPLES[name]
-            files = write_files(example, directory)
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setenv("DAGSTER_HOME", str(dagster_home))
-                settings = load_settings(
-                    source="example", data=files.market, policy=files.policy, warehouse_dir=directory,
-                    exchanges="binance", portfolio=files.portfolio,
-                )  # fmt: skip
-                outcome = run(settings, example.last_day)
-            assert outcome.exit_code == 0, outcome.message
-            done[name] = directory
+            directory = tmp_path_factory.mktemp(f"example_{name}")
+            program = str(Path(sys.executable).with_name("rotation"))
+            command = [program, "example", name, "--format", "json", "--warehouse", str(directory)]
+            ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+            done[name] = ended.returncode, json.loads(ended.stdout), directory
         return done[name]
 
-    return decide
+    return tell
+
+
+@pytest.fixture(scope="module")
+def decided(told: Any) -> Any:
+    """`decided(name)` gives the directory of an example's warehouse."""
+    return lambda name: told(name)[2]
 
 
 def _read(directory: Path, sql: str) -> list[dict[str, Any]]:
@@ -161,20 +158,10 @@ def test_overbought_bitcoin_worth_20000_is_hedged_by_a_short_of_exactly_a_tenth(
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_command_finds_every_figure_exactly_as_told(name, dagster_home, tmp_path):
-    command = [
-        str(Path(sys.executable).with_name("rotation")),
-        "example",
-        name,
-        "--format",
-        "json",
-        "--warehouse",
-        str(tmp_path),
-    ]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    report = json.loads(ended.stdout)
+def test_command_finds_every_figure_exactly_as_told(told, name):
+    code, report, _ = told(name)
     assert [figure for figure in report["figures"] if not figure["matches"]] == []
-    assert (ended.returncode, report["label"], report["is_made_up"]) == (0, "example: made-up market data", True)
+    assert (code, report["label"], report["is_made_up"]) == (0, "example: made-up market data", True)
     if name == "rotation":
         weights = {row["sector"]: row["target_weight_exact"] for row in report["target_allocations"]}
         assert {sector: weight for sector, weight in weights.items() if weight != "0"} == {

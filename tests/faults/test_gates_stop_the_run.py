@@ -14,8 +14,8 @@ from warehouse.connection import Warehouse
 from warehouse.release import current_release
 
 READING = [*sorted(f"raw__{name}" for name in SUPPORTED_EXCHANGES), "raw_tables"]
-DECIDING = ["marts", "portfolio__sector_signals", "portfolio__target_allocations", "portfolio__hedges"]
-PUBLISHING = ["audit", "portfolio__allocation_snapshots", "publish__release"]
+DECIDING = ["marts", "portfolio__sector_signals", "portfolio"]
+PUBLISHING = ["audit", "portfolio__allocation_snapshots", "publish__release", "publish__report"]
 DONE, GATE_SAID_NO, UNREACHABLE = 0, 3, 4
 
 

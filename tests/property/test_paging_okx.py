@@ -89,7 +89,8 @@ def grids(draw, step, longest):
 
 
 def drawn(data):
-    cap = data.draw(st.integers(1, 60) | st.just(1000), label="rows per page")
+    # Two at least: the newest candle may be unconfirmed, and a page of nothing else would say "nothing more".
+    cap = data.draw(st.integers(2, 60) | st.just(1000), label="rows per page")
     seed = data.draw(st.none() | st.integers(0, 9), label="shuffled by")
     return cap, None if seed is None else random.Random(seed)
 
