@@ -5,8 +5,9 @@ raw             append what was said, each row with when it was known; what brea
 [gate]          expectations: are tonight's rows fit to be calculated with?
 transform       run dbt: staging, intermediate tables, marts; one row per day and coin, or per day and sector
 signals         the state of each sector, with every rule, and what it means: reduce, hold, increase
-allocations     exact target weights, to the cent, from yesterday's book and tonight's actions
-hedges          shorts of overbought coins, each with the share of a loss that it really offsets
+portfolio       one night of everything that is held, from last night's books to the next ones:
+                holdings (what the user says is held), ledger (fills, funding, marks in double entry),
+                allocations (exact weights, coins, orders), hedges (the futures sleeve, with what it really offsets)
 [gate]          expectations: are the marts and the decision complete, consistent and exact?
 publish         one new file for all readers; the last one stays when a gate says no
 

@@ -6,7 +6,7 @@ Give names to run a part: `python -m tests.benchmarks ingestion`.
 import importlib
 import sys
 
-PARTS = ("ingestion", "request_budget", "mart_build", "nights")
+PARTS = ("ingestion", "request_budget", "mart_build", "nights", "decisions")
 
 for part in sys.argv[1:] or PARTS:
     for ratio in importlib.import_module(f"tests.benchmarks.{part}").main():
