@@ -12,7 +12,7 @@ UNEXPECTED, BAD_USAGE, GATE_SAID_NO, UNREACHABLE = 1, 2, 3, 4
 
 # Errors whose message is written for a person: what happened, where and what to do.
 _FOR_PEOPLE = {
-    "BadRecording", "BookError", "HedgeError", "LocalExchangeFailed", "NoRelease", "PolicyError",
+    "BadRecording", "BookError", "HedgeError", "LedgerError", "LocalExchangeFailed", "NoRelease", "PolicyError",
     "PortfolioError", "SchemaMismatch", "SeedError", "SettingsError", "SignalInputError", "WarehouseError",
     "WarehouseLocked",
 }  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipelines.policy import Policy
 from pipelines.signals.distance import Flip, Move
-from pipelines.signals.explain import _flip as flip_in_words
+from pipelines.signals.explain import flip_in_words
 from pipelines.signals.metrics import METRIC_NAMES
 from warehouse.connection import Connection
 from warehouse.provenance import has_table, read_snapshots

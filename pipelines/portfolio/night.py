@@ -83,7 +83,8 @@ def decide_night(
     # A liquidated short of a sector without data is gone, but nothing of the sector is sold.
     frozen = {row.sector for row in decision.rows if row.action == "FREEZE"}
     decision = with_sales(decision, {name: int(one.usd / CENT) for name, one in endings.items() if name not in frozen})
-    decision = with_codes(decision, _reclassified(book, day, world))
+    if not is_frozen:  # the code of a plan that stands still stands alone
+        decision = with_codes(decision, _reclassified(book, day, world))
     front_rich = world.front_rich.get(day, {})
     if is_depegged:
         settled.notes.append(

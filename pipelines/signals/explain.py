@@ -189,7 +189,7 @@ def _waiting(day: SectorDay, rules: Rules) -> str:
 
 def _reasons(day: SectorDay, flips: Sequence[Flip], rules: Rules, policy: Policy) -> str:
     if day.latched_state == NEUTRAL:
-        nearest = f"; nearest change: {_flip(flips[0], policy)}" if flips else ""
+        nearest = f"; nearest change: {flip_in_words(flips[0], policy)}" if flips else ""
         return f"no other state's conditions are met{nearest}"
     values = vars(day.metrics)
     limits = rules.limits(values)
@@ -226,7 +226,8 @@ def _phrase(predicate: Predicate, values: Values, limits: Values, policy: Policy
     return _PHRASES[predicate.name].format(**words)
 
 
-def _flip(flip: Flip, policy: Policy) -> str:
+def flip_in_words(flip: Flip, policy: Policy) -> str:
+    """What would have to move, and how far, for the state to become another one."""
     return f"{flip.becomes} if {' and '.join(_move(move, policy) for move in flip.moves)}"
 
 
