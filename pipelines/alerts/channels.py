@@ -79,7 +79,7 @@ class HttpChannel:
         """See `Channel`; redirections are not followed."""
         timeout = aiohttp.ClientTimeout(total=self.timeout_s)
         async with aiohttp.ClientSession(timeout=timeout) as session:
-            return await _tried(self.patience, lambda: self._once(session, self.body(events)))
+            return await _tried(self.patience, self._once, session, self.body(events))
 
     async def _once(self, session: aiohttp.ClientSession, body: dict[str, Any]) -> str:
         try:
@@ -112,7 +112,7 @@ class EmailChannel:
         message = messages.email(events, sender, self.settings.smtp_to)
         message["Date"] = format_datetime(utc_now().replace(tzinfo=UTC))
         message["Message-ID"] = make_msgid(domain=parseaddr(sender)[1].rpartition("@")[2] or "localhost")
-        return await _tried(self.patience, lambda: asyncio.to_thread(self._once, message))
+        return await _tried(self.patience, asyncio.to_thread, self._once, message)
 
     def _once(self, message: Any) -> str:
         try:
@@ -178,14 +178,14 @@ def open_channels(settings: AlertSettings, patience: Patience | None = None) -> 
     return found
 
 
-async def _tried(patience: Patience, attempt: Callable[[], Awaitable[str]]) -> str:
+async def _tried(patience: Patience, attempt: Callable[..., Awaitable[str]], *arguments: Any) -> str:
     retrying = AsyncRetrying(
         retry=retry_if_exception_type(Unreachable),
         wait=wait_exponential(patience.first_wait_s, max=patience.first_wait_s * 8),
         stop=stop_after_attempt(patience.attempts),
         reraise=True,
     )
-    return await retrying(attempt)
+    return await retrying(attempt, *arguments)
 
 
 def _said(code: int, what: str) -> Exception:

@@ -17,8 +17,8 @@ from warehouse.query import query
 _LIQUIDATIONS = f"""
 select
     as_of_date,
-    substr(any_value(account) filter (account like 'futures:%'), length('futures:') + 1) as hedge_id,
-    sum(amount_usd) filter (account like 'cash:%') as lost_usd
+    substr(any_value(account) filter (where account like 'futures:%'), length('futures:') + 1) as hedge_id,
+    sum(amount_usd) filter (where account like 'cash:%') as lost_usd
 from {LEDGER.qualified_name}
 where reason = 'LIQUIDATION' and as_of_date between ? and ?
 group by as_of_date, transaction_id
@@ -51,17 +51,19 @@ def read_release(con: Connection, since: Callable[[Sequence[date]], date | None]
     if len(info) != 1 or not days:
         raise WarehouseError("this file is no release with a decision; make one with: rotation run")
     first, last = since(days) or days[0], days[-1]
-    tables = {table: _by_day(con, table, first, last) for table in (DECISIONS, SECTOR_SIGNALS, HEDGES, FUTURES_SLEEVE)}
+    decisions, signals, positions, sleeves = (
+        _by_day(con, table, first, last) for table in (DECISIONS, SECTOR_SIGNALS, HEDGES, FUTURES_SLEEVE)
+    )
     lost = defaultdict(list)
     if has_table(con, LEDGER.qualified_name):
         for row in _rows(con, _LIQUIDATIONS, [first, last]):
             lost[row["as_of_date"]].append(row)
     rows = {
         day: DayRows(
-            decision=tables[DECISIONS][day][-1],
-            signals=tables[SECTOR_SIGNALS][day],
-            positions=tables[HEDGES][day],
-            sleeve=next(iter(tables[FUTURES_SLEEVE][day]), None),
+            decision=decisions[day][-1],
+            signals=signals[day],
+            positions=positions[day],
+            sleeve=next(iter(sleeves[day]), None),
             liquidations=lost[day],
         )
         for day in days

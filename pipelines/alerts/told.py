@@ -23,7 +23,7 @@ CLAIM_LASTS = timedelta(minutes=10)
 _RELEASE = "release_looked_at"
 _WAIT_SECONDS = 30.0
 _TABLES = """
-create table if not exists events (event_id text primary key, event text not null, found_at text not null) strict;
+create table if not exists events (event_id text primary key, event text not null, found_at text not null);
 create table if not exists deliveries (
     event_id text not null references events on delete cascade,
     channel text not null,
@@ -32,8 +32,8 @@ create table if not exists deliveries (
     changed_at text not null,
     said text not null default '',
     primary key (event_id, channel)
-) strict;
-create table if not exists marks (name text primary key, value text not null) strict;
+);
+create table if not exists marks (name text primary key, value text not null);
 """
 
 
@@ -155,9 +155,9 @@ class Told:
             if con is None:
                 return {}
             rows = con.execute(
-                "select channel, count(*) filter (state = 'told'), count(*) filter (state = 'waiting'), "
-                "count(*) filter (state in ('refused', 'given up')), max(changed_at) filter (state = 'told'), "
-                "max(changed_at) filter (state <> 'told' and said <> '') from deliveries group by 1 order by 1"
+                "select channel, count(*) filter (where state = 'told'), count(*) filter (where state = 'waiting'), "
+                "count(*) filter (where state in ('refused', 'given up')), max(changed_at) filter (where state = 'told'), "
+                "max(changed_at) filter (where state <> 'told' and said <> '') from deliveries group by 1 order by 1"
             ).fetchall()
             problems = {}
             for channel, _, _, _, told_at, failed_at in rows:
