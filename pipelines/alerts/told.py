@@ -156,7 +156,8 @@ class Told:
                 return {}
             rows = con.execute(
                 "select channel, count(*) filter (where state = 'told'), count(*) filter (where state = 'waiting'), "
-                "count(*) filter (where state in ('refused', 'given up')), max(changed_at) filter (where state = 'told'), "
+                "count(*) filter (where state in ('refused', 'given up')), "
+                "max(changed_at) filter (where state = 'told'), "
                 "max(changed_at) filter (where state <> 'told' and said <> '') from deliveries group by 1 order by 1"
             ).fetchall()
             problems = {}

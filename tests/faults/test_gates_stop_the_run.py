@@ -81,7 +81,7 @@ def test_a_blocked_gate_and_silent_exchanges_are_told_once_each_and_told_apart(
 ):
     from pipelines.definitions import defs
 
-    sensor = next(one for one in defs.sensors if one.name == "failed_run_alerts")
+    sensors = {one.name: one for one in defs.sensors}
     day = market_days[1] - timedelta(days=1)
     with Warehouse(yesterday).open_build() as connection:
         connection.execute("update raw.funding_rates set source = 'live' where settled_at = "
@@ -94,8 +94,11 @@ def test_a_blocked_gate_and_silent_exchanges_are_told_once_each_and_told_apart(
     with http_receiver() as received, dg.DagsterInstance.get() as instance:
         monkeypatch.setenv("ROTATION_ALERTS__WEBHOOK_URL", received.url)
         context = dg.build_sensor_context(instance=instance, repository_def=defs.get_repository_def())
-        told = [sensor.evaluate_tick(context).skip_message for _ in range(2)]
-    assert told == ["webhook: told 2", "nothing new"]
+        told = [sensors["failed_run_alerts"].evaluate_tick(context).skip_message for _ in range(2)]
+        assert told == ["webhook: told 2", "nothing new"]
+        sensors["release_alerts"].evaluate_tick(context)
+    changes = {event["event_id"] for body in received.bodies for event in body["events"] if event["release_id"]}
+    assert {one for one in changes if one.startswith("state_change")} == _changed_states(yesterday)
     events = {event["run_id"]: event for body in received.bodies for event in body["events"]}
     assert events[blocked.run_id]["kind"] == "gate_blocked"
     assert events[blocked.run_id]["title"] == f"[RECORDED] A gate said no: nothing was published (job nightly, {day})"
@@ -145,6 +148,17 @@ def test_all_exchanges_out_of_reach_is_told_apart_from_bad_data(
         ).fetchall()
     assert {(exchange, status) for exchange, status, _ in log} == {(name, "failed") for name in DEFAULT_EXCHANGES}
     assert all(error for _, _, error in log)
+
+
+def _changed_states(directory: Path) -> set[str]:
+    """Ids of the changes of the release's last day, as its own two days say."""
+    sql = (
+        "select 'state_change:' || n.as_of_date || ':' || sector || ':' || b.state || '>' || n.state "
+        "from portfolio.sector_signals n join portfolio.sector_signals b using (sector) where n.state <> b.state "
+        "and n.as_of_date = (select max(as_of_date) from portfolio.decisions) and b.as_of_date = n.as_of_date - 1"
+    )
+    with Warehouse(directory).open_release() as connection:
+        return {name for (name,) in connection.execute(sql).fetchall()}
 
 
 def _end_earlier(market: Path, table: str, days: int) -> Path:
