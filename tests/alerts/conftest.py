@@ -146,6 +146,7 @@ def publish_days(tmp_path: Path) -> Callable[..., Release]:
         source: str = "simulated",
         published_at: datetime = datetime(2026, 11, 22, 0, 20),
         keep: int = 7,
+        policy_json: str | None = None,
     ) -> Release:
         warehouse = Warehouse(directory)
         with warehouse.open_build("test") as con:
@@ -155,7 +156,7 @@ def publish_days(tmp_path: Path) -> Callable[..., Release]:
             for table in (DECISIONS, SECTOR_SIGNALS, HEDGES, FUTURES_SLEEVE, LEDGER, POLICIES):
                 con.execute(f"delete from {table.qualified_name}")
             policy = Policy()
-            stored = {"policy_hash": policy.canonical_hash(), "policy_json": policy.canonical_json()}
+            stored = {"policy_hash": policy.canonical_hash(), "policy_json": policy_json or policy.canonical_json()}
             _write(con, POLICIES, [stored])
             for day, parts in days.items():
                 decision = {"decision_id": f"d-{day}", "status": "decided", "policy_hash": policy.canonical_hash()}

@@ -1,5 +1,6 @@
 """Releases that are published for real: what each says that the one before did not."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -94,6 +95,14 @@ def test_a_rollback_withdraws_what_only_the_later_release_said(directory, publis
     assert sorted(look()) == sorted([STATE, OPENED])
 
 
+def test_a_rollback_tells_nothing_of_the_older_release_itself(directory, publish_days, look):
+    publish_days(directory, {FIRST: QUIET, SECOND: CROWDED})
+    publish_days(directory, {FIRST: QUIET, SECOND: CROWDED, THIRD: LATER})
+    assert look() == []
+    rollback(Warehouse(directory))
+    assert look() == []
+
+
 def test_what_was_never_told_is_not_withdrawn(directory, publish_days, look):
     publish_days(directory, {SECOND: QUIET, THIRD: CROWDED})
     publish_days(directory, {SECOND: QUIET, THIRD: QUIET})
@@ -122,12 +131,13 @@ def test_a_liquidation_is_found_in_the_ledger_with_the_cash_that_it_cost(directo
     assert event.text == "The futures sleeve lost $2,000.00."
 
 
-def test_the_margin_alarm_reads_the_reserve_that_was_decided_under(directory, publish_days):
-    publish_days(directory, {SECOND: {}, THIRD: {"sleeve": sleeve(free_margin_usd=5_000.0)}})
-    with Warehouse(directory).open_build() as con:
-        con.execute("""update portfolio.policies set policy_json = '{"budgets": {"reserve": "1/5"}}'""")
-    (event,) = release_news(Warehouse(directory), Told(directory)).events
-    assert "less than 30% of it" in event.title  # the release, and not the build file, is what was decided under
+@pytest.mark.parametrize(("reserve", "alarms"), [("1/5", 0), ("3/10", 1)])
+def test_the_margin_alarm_reads_the_reserve_that_was_decided_under(directory, publish_days, reserve, alarms):
+    policy = json.dumps({"budgets": {"reserve": reserve}})
+    # 5,000 of 20,000 are free: more than a fifth, less than three tenths
+    publish_days(directory, {SECOND: {}, THIRD: {"sleeve": sleeve(free_margin_usd=5_000.0)}}, policy_json=policy)
+    kinds = [event.kind for event in release_news(Warehouse(directory), Told(directory)).events]
+    assert kinds == ["margin"] * alarms
 
 
 def test_a_release_of_a_version_without_futures_sleeve_and_ledger_is_read(directory, publish_days):
