@@ -13,6 +13,7 @@ from pipelines.publish import report_asset
 from pipelines.raw import assets as raw
 from pipelines.resources import Exchanges, PipelineWarehouse, RunSettings
 from pipelines.schedules import nightly_schedule, snapshot_schedule
+from pipelines.sensors import SENSORS
 from pipelines.signals import assets as signals
 from pipelines.transform import assets as transform
 
@@ -27,6 +28,7 @@ defs = dg.Definitions(
     ],
     jobs=[nightly_job, snapshot_job],
     schedules=[nightly_schedule, snapshot_schedule],
+    sensors=SENSORS,
     resources={"settings": RunSettings(), "warehouse": PipelineWarehouse(), "exchanges": Exchanges()},
     executor=dg.in_process_executor,
 )

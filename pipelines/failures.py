@@ -1,10 +1,14 @@
 """From a failed Dagster run to an exit code and one sentence."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from pipelines.alerts.events import FailedRun
+from pipelines.partitions import run_days
 from pipelines.raw.checks import COVERAGE_CHECK
 from pipelines.raw.snapshot import ExchangesOutOfReach
 
@@ -23,16 +27,16 @@ _KEPT = "an earlier release stays as it is"
 _GATE_ERRORS = {"NothingEvaluated", "SuiteError"}
 
 
-def what_failed(result: dg.ExecuteInProcessResult) -> tuple[int, str]:
-    """The exit code and the sentence for a run that did not succeed."""
-    refused = list(_refusals(result))
+def what_failed(events: Sequence[dg.DagsterEvent]) -> tuple[int, str]:
+    """The exit code and the sentence for a run that did not succeed, from everything that happened in it."""
+    refused = list(_refusals(events))
     if any(check.check_name == COVERAGE_CHECK for check in refused):
-        said = " ".join(dict.fromkeys(_out_of_reach(result))) or "every series failed, see raw.load_batches.error"
+        said = " ".join(dict.fromkeys(_out_of_reach(events))) or "every series failed, see raw.load_batches.error"
         return UNREACHABLE, f"the exchanges could not be read, so nothing was published; {_KEPT}: {said}"
     if refused:
         names = ", ".join(f"{check.check_name} ({check.description or 'no details'})" for check in refused)
         return GATE_SAID_NO, f"a gate said no, so nothing was published; {_KEPT}: {names}"
-    for error in _errors(result):
+    for error in _errors(events):
         if (error.cls_name or "").rsplit(".", 1)[-1] in _GATE_ERRORS:
             return GATE_SAID_NO, error.message.split(": ", 1)[-1].strip()
         name = (error.cls_name or "").rsplit(".", 1)[-1]
@@ -40,23 +44,60 @@ def what_failed(result: dg.ExecuteInProcessResult) -> tuple[int, str]:
             return UNREACHABLE, error.message.split(": ", 1)[-1].strip()
         if name in _FOR_PEOPLE:
             return BAD_USAGE, error.message.split(": ", 1)[-1].strip()
-    error = next(iter(_errors(result)), None)
+    error = next(iter(_errors(events)), None)
     said = error.message.strip().splitlines()[-1] if error else "no error was recorded"
     return UNEXPECTED, f"the run failed unexpectedly: {said}"
 
 
-def _out_of_reach(result: dg.ExecuteInProcessResult) -> Iterator[str]:
+def recent_failures(
+    since: datetime,
+    warehouse_dir: Path,
+    source: str,
+    known: Callable[[list[str]], Collection[str]],
+    instance: dg.DagsterInstance | None = None,
+) -> list[FailedRun]:
+    """The runs of one warehouse that have failed, the oldest first, whoever started them.
+
+    Dagster's own run failure sensor does not see the runs that the command line makes: they come from no code location.
+
+    Args:
+        since: Only runs that have changed later, UTC.
+        warehouse_dir: The warehouse; it is also that of a run which was started from the interface and names none.
+        source: That of a run which names none.
+        known: Gives those of some run ids that need no look: the events of a long run are many.
+        instance: Where the runs are stored; None: the one in `DAGSTER_HOME`.
+    """
+    if instance is None:
+        with dg.DagsterInstance.get() as opened:
+            return recent_failures(since, warehouse_dir, source, known, opened)
+    wanted = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=since.replace(tzinfo=UTC))
+    runs = instance.get_runs(wanted)
+    skipped = known([run.run_id for run in runs])
+    found = []
+    for run in reversed([run for run in runs if run.run_id not in skipped]):
+        config: Any = run.run_config.get("resources", {}) if isinstance(run.run_config, dict) else {}
+        directory = config.get("warehouse", {}).get("config", {}).get("directory")
+        if directory is not None and Path(directory).resolve() != warehouse_dir.resolve():
+            continue
+        events = [entry.dagster_event for entry in instance.all_logs(run.run_id) if entry.dagster_event]
+        exit_code, message = what_failed(events)
+        made_from = config.get("settings", {}).get("config", {}).get("source") or source
+        found.append(FailedRun(run.run_id, run.job_name, exit_code, message, made_from, run_days(run.tags)))
+    return found
+
+
+def _out_of_reach(events: Sequence[dg.DagsterEvent]) -> Iterator[str]:
     """What was noted of every exchange that could not be read at all, once for each of the run's days."""
-    for event in result.all_events:
+    for event in events:
         if event.event_type_value == "ASSET_MATERIALIZATION":
             noted = event.materialization.metadata.get("blocked")
             if noted is not None:
                 yield str(noted.value)
 
 
-def _refusals(result: dg.ExecuteInProcessResult) -> Iterator[Any]:
+def _refusals(events: Sequence[dg.DagsterEvent]) -> Iterator[Any]:
     """Evaluations of blocking checks, and of dbt's tests, that did not pass."""
-    for event in result.all_events:
+    for event in events:
         if event.event_type_value == "ASSET_CHECK_EVALUATION":
             check = event.asset_check_evaluation_data
             is_error = check.severity == dg.AssetCheckSeverity.ERROR
@@ -64,9 +105,9 @@ def _refusals(result: dg.ExecuteInProcessResult) -> Iterator[Any]:
                 yield check
 
 
-def _errors(result: dg.ExecuteInProcessResult) -> Iterator[Any]:
+def _errors(events: Sequence[dg.DagsterEvent]) -> Iterator[Any]:
     """Every error of the run, the innermost cause first."""
-    for event in result.all_events:
+    for event in events:
         error = getattr(event.event_specific_data, "error", None)
         chain = []
         while error is not None:

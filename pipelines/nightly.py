@@ -184,7 +184,7 @@ def _run_job(
         )
     if result.success:
         return result, None
-    exit_code, message = what_failed(result)
+    exit_code, message = what_failed(result.all_events)
     return result, (exit_code, f"{message}; the log is {log}")
 
 

@@ -1,6 +1,7 @@
 """The one time axis of the pipeline: a partition is the UTC day that a decision is about."""
 
 import warnings
+from collections.abc import Mapping
 from datetime import date
 
 import dagster as dg
@@ -31,10 +32,18 @@ def partition_days(context: dg.AssetExecutionContext) -> tuple[date, date]:
 
     A run without partitions (a single step started by hand) is about the newest day that can be decided.
     """
-    tags = context.run.tags
-    first = tags.get(_RANGE_START) or tags.get(_SINGLE)
-    last = tags.get(_RANGE_END) or tags.get(_SINGLE)
+    first, last = _tagged_days(context.run.tags)
     if first is None or last is None:
         newest = last_decidable_day(utc_now())
         return newest, newest
     return date.fromisoformat(first), date.fromisoformat(last)
+
+
+def run_days(tags: Mapping[str, str]) -> str:
+    """The days of a stored run, for people; empty for a run without partitions."""
+    first, last = _tagged_days(tags)
+    return "" if first is None or last is None else first if first == last else f"{first} to {last}"
+
+
+def _tagged_days(tags: Mapping[str, str]) -> tuple[str | None, str | None]:
+    return tags.get(_RANGE_START) or tags.get(_SINGLE), tags.get(_RANGE_END) or tags.get(_SINGLE)

@@ -78,7 +78,7 @@ def decide_again(
             },
         )
     if not result.success:
-        _, message = what_failed(result)
+        _, message = what_failed(result.all_events)
         raise ReplayError(f"{first_day} to {last_day} cannot be decided again: {message}")
 
 

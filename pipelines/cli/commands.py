@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.cli import diff, explain, replay
+from pipelines.cli.alerts import register as register_alerts
 from pipelines.cli.archive import archive_app
 from pipelines.cli.example import example_app
 from pipelines.cli.export import EPILOG as EXPORT_EXAMPLES
@@ -387,6 +388,7 @@ def check_policy(file: Annotated[Path, typer.Argument(help="Policy file.")]) -> 
 
 
 register_report(app)
+register_alerts(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -407,6 +409,7 @@ def _files(directory: Path | None) -> "Warehouse":
 
 def _explain(error: Exception, debug: bool) -> int:
     """Say what went wrong on standard error; gives the exit code."""
+    from pipelines.alerts.told import AlertError
     from pipelines.archive.errors import ArchiveError, ArchiveUnreachable
     from pipelines.config_files import ConfigError
     from pipelines.exchanges.accounts import AccountError, AccountUnreachable
@@ -422,8 +425,8 @@ def _explain(error: Exception, debug: bool) -> int:
         typer.echo(f"error: {error}", err=True)
         return 4
     users = (
-        AccountError, ArchiveError, BadRecording, ConfigError, LocalExchangeFailed, SeedError, SettingsError,
-        WarehouseError,
+        AccountError, AlertError, ArchiveError, BadRecording, ConfigError, LocalExchangeFailed, SeedError,
+        SettingsError, WarehouseError,
     )  # fmt: skip
     if isinstance(error, users):
         typer.echo(f"error: {error}", err=True)

@@ -23,6 +23,7 @@ from pipelines.settings import (
     PROJECT_ROOT,
     Settings,
     SettingsError,
+    load_alert_settings,
     load_settings,
     prepare_process_environment,
 )
@@ -83,6 +84,7 @@ def examine(warehouse_dir: Path | None, probe_exchanges: bool = False) -> Findin
     _guarded(found, "settings", lambda: _settings(found, settings))
     _guarded(found, "policy", lambda: _policy(found, settings))
     _guarded(found, "release", lambda: _release(found, warehouse))
+    _guarded(found, "alerts", lambda: _alerts(found, warehouse))
     _guarded(found, "writer", lambda: _writer(found, warehouse))
     _guarded(found, "exchanges", lambda: (_probes if probe_exchanges else _exchanges)(found, settings))
     return found
@@ -184,6 +186,25 @@ def _release(found: Findings, warehouse: Warehouse) -> None:
         found.warnings.append(
             f"the release is as of {info['as_of_date']}, but {newest} can be decided; run `rotation run`"
         )
+
+
+def _alerts(found: Findings, warehouse: Warehouse) -> None:
+    """Where alerts go and whether they arrive; without any address or token."""
+    from pipelines.alerts.told import Told
+
+    try:
+        settings = load_alert_settings()
+    except SettingsError as error:
+        found.problems.append(f"alerts: {error}. No alert is sent until then")
+        return
+    found.note("alerts", channels=settings.channel_names or "none is configured: nobody is told of anything")
+    found.warnings += [f"alerts: {gap}" for gap in settings.gaps]
+    for name, state in Told(warehouse.directory).channels().items():
+        last = f", last at {state.last_told_at[:19]} UTC" if state.last_told_at else ""
+        lost = f", {state.refused} refused or given up" if state.refused else ""
+        found.note("alerts", **{name: f"{state.told} told{last}, {state.waiting} waiting{lost}"})
+        if state.problem and name in settings.channel_names:
+            found.warnings.append(f"alerts: {name} did not take the last message: {state.problem}")
 
 
 def _writer(found: Findings, warehouse: Warehouse) -> None:

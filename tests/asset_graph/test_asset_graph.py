@@ -97,6 +97,12 @@ def test_two_schedules_run_the_snapshot_and_a_quarter_past_midnight_all_the_rest
     assert executable["nightly"] == set(defs.resolve_asset_graph().executable_asset_keys) - {SNAPSHOT_KEY}
 
 
+def test_three_sensors_look_for_news_and_start_no_job():
+    assert {sensor.name for sensor in defs.sensors} == {"failed_run_alerts", "release_alerts", "stale_release_alerts"}
+    assert all(not sensor.targets for sensor in defs.sensors)
+    assert all(sensor.description for sensor in defs.sensors)
+
+
 def test_the_schedule_decides_the_day_that_has_just_ended():
     schedule = next(schedule for schedule in defs.schedules if schedule.job_name == "nightly")
     tick = dg.build_schedule_context(

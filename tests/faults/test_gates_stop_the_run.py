@@ -6,10 +6,12 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
+import dagster as dg
 import polars as pl
 import pytest
 
 from pipelines.settings import DEFAULT_EXCHANGES, SUPPORTED_EXCHANGES
+from tests.alerts.receivers import http_receiver
 from warehouse.connection import Warehouse
 from warehouse.release import current_release
 
@@ -74,6 +76,37 @@ def test_a_run_whose_audit_fails_publishes_nothing_and_yesterdays_release_stays(
     assert _release(yesterday) != before
 
 
+def test_a_blocked_gate_and_silent_exchanges_are_told_once_each_and_told_apart(
+    run_nights, small_market, market_days, yesterday, out_of_reach, dagster_home, monkeypatch
+):
+    from pipelines.definitions import defs
+
+    sensors = {one.name: one for one in defs.sensors}
+    day = market_days[1] - timedelta(days=1)
+    with Warehouse(yesterday).open_build() as connection:
+        connection.execute("update raw.funding_rates set source = 'live' where settled_at = "
+                           "(select min(settled_at) from raw.funding_rates)")  # fmt: skip
+    blocked = run_nights(small_market, yesterday, day, day).outcome
+    out_of_reach("geo_blocked", *DEFAULT_EXCHANGES)
+    silent = run_nights(small_market, yesterday, day, day).outcome
+    monkeypatch.setenv("DAGSTER_HOME", str(dagster_home))
+    monkeypatch.setenv("WAREHOUSE_DIR", str(yesterday))
+    with http_receiver() as received, dg.DagsterInstance.get() as instance:
+        monkeypatch.setenv("ROTATION_ALERTS__WEBHOOK_URL", received.url)
+        context = dg.build_sensor_context(instance=instance, repository_def=defs.get_repository_def())
+        told = [sensors["failed_run_alerts"].evaluate_tick(context).skip_message for _ in range(2)]
+        assert told == ["webhook: told 2", "nothing new"]
+        sensors["release_alerts"].evaluate_tick(context)
+    changes = {event["event_id"] for body in received.bodies for event in body["events"] if event["release_id"]}
+    assert {one for one in changes if one.startswith("state_change")} == _changed_states(yesterday)
+    events = {event["run_id"]: event for body in received.bodies for event in body["events"]}
+    assert events[blocked.run_id]["kind"] == "gate_blocked"
+    assert events[blocked.run_id]["title"] == f"[RECORDED] A gate said no: nothing was published (job nightly, {day})"
+    assert "source_is_label" in events[blocked.run_id]["text"]
+    assert events[silent.run_id]["kind"] == "exchanges_unreachable"
+    assert "binance instruments: " in events[silent.run_id]["text"]
+
+
 def test_one_exchange_out_of_reach_does_not_stop_the_night_and_is_named(
     run_nights, small_market, market_days, yesterday, out_of_reach
 ):
@@ -115,6 +148,17 @@ def test_all_exchanges_out_of_reach_is_told_apart_from_bad_data(
         ).fetchall()
     assert {(exchange, status) for exchange, status, _ in log} == {(name, "failed") for name in DEFAULT_EXCHANGES}
     assert all(error for _, _, error in log)
+
+
+def _changed_states(directory: Path) -> set[str]:
+    """Ids of the changes of the release's last day, as its own two days say."""
+    sql = (
+        "select 'state_change:' || n.as_of_date || ':' || sector || ':' || b.state || '>' || n.state "
+        "from portfolio.sector_signals n join portfolio.sector_signals b using (sector) where n.state <> b.state "
+        "and n.as_of_date = (select max(as_of_date) from portfolio.decisions) and b.as_of_date = n.as_of_date - 1"
+    )
+    with Warehouse(directory).open_release() as connection:
+        return {name for (name,) in connection.execute(sql).fetchall()}
 
 
 def _end_earlier(market: Path, table: str, days: int) -> Path:

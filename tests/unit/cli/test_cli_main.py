@@ -34,7 +34,7 @@ def test_help_starts_without_the_heavy_packages():
 
 def test_every_command_teaches_by_example_and_stands_in_the_documentation(rotation):
     names = list(commands())
-    assert {("exchange", "serve"), ("archive", "import")} <= set(names) and len(names) == 24
+    assert {("exchange", "serve"), ("archive", "import")} <= set(names) and len(names) == 25
     text = DOCUMENT.read_text(encoding="utf-8")
     for name in names:
         answer = rotation(*name, "--help")

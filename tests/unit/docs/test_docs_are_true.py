@@ -22,7 +22,7 @@ from pipelines.cli.options import EXIT_CODES
 from pipelines.hedges.scenarios import scenario
 from pipelines.policy import Policy
 from pipelines.raw.session import history_days
-from pipelines.settings import IngestSettings, PublishSettings, Settings
+from pipelines.settings import ALERT_PREFIX, AlertSettings, IngestSettings, PublishSettings, Settings
 from warehouse.contracts import RELEASE_INFO, TABLES
 
 ROOT = Path(__file__).parents[3]
@@ -218,7 +218,7 @@ def _variables() -> dict[str, Any]:
     for prefix, model in nested.items():
         for name, field in model.model_fields.items():
             found[f"ROTATION_{prefix.upper()}__{name.upper()}"] = field.default
-    return found
+    return found | {ALERT_PREFIX + name.upper(): f.default for name, f in AlertSettings.model_fields.items()}
 
 
 def _setting_as_printed(value: Any) -> str:
@@ -227,7 +227,7 @@ def _setting_as_printed(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple):
-        return ",".join(value)
+        return ",".join(value) or "none"
     return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
