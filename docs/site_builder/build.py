@@ -30,7 +30,7 @@ from warehouse.schema import create_tables
 
 BUILDER = Path(__file__).parent
 SITE = PROJECT_ROOT / "site"
-SOURCES = ("README.md", "docs/*.md", "pipelines/README.md", "dbt/README.md", "warehouse/README.md")
+SOURCES = ("README.md", "docs/*.md", "[a-z]*/README.md")
 INDEX = "docs/README.md"
 DBT_DOCS = "dbt/index.html"
 MADE_BY = '<meta name="generator" content="rotation docs">'
@@ -38,6 +38,11 @@ MADE_BY = '<meta name="generator" content="rotation docs">'
 DBT_POLICY = (
     "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:; "
     "font-src data:"
+)
+# Placeholders that its page would ask for as files before it fills them in, or for ever.
+DBT_MENDED = (
+    ('<use xlink:href="{{', '<use ng-attr-xlink:href="{{'),
+    ("""<link rel="shortcut icon" href="${require('./assets/favicons/favicon.ico')}"/>""", ""),
 )
 _EXTERNAL = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
@@ -138,6 +143,8 @@ def dbt_documentation(folder: Path) -> str:
     policy = f'<meta http-equiv="Content-Security-Policy" content="{html.escape(DBT_POLICY)}">'
     if page.count("<head>") != 1:
         raise SiteError("dbt's static page has another form than before: its head was not found")
+    for what, instead in DBT_MENDED:
+        page = page.replace(what, instead)
     return page.replace("<head>", f"<head>{policy}")
 
 
