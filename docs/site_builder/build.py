@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 from jinja2 import Environment, FileSystemLoader
@@ -188,7 +189,7 @@ def _read(source: str, sources: Sequence[str]) -> Page:
 
 def _headings(tokens: Sequence[Token]) -> Iterator[tuple[Token, str]]:
     """Each heading with its text, without marks such as those of code or of a link."""
-    for heading, inline in zip(tokens, tokens[1:], strict=False):
+    for heading, inline in pairwise(tokens):
         if heading.type == "heading_open":
             yield heading, "".join(child.content for child in inline.children or ())
 
@@ -213,9 +214,7 @@ def _relative(source: str, to: str) -> str:
 
 
 def _write_pages(directory: Path, pages: Sequence[Page]) -> None:
-    environment = Environment(
-        loader=FileSystemLoader(BUILDER), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
+    environment = Environment(loader=FileSystemLoader(BUILDER), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     template = environment.get_template("page.html")
     style = Markup((BUILDER / "style.css").read_text(encoding="utf-8"))
     for page in pages:
