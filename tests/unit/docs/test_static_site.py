@@ -77,7 +77,7 @@ def test_every_link_leads_to_a_file_of_the_site_and_to_an_anchor_that_it_has(sit
 def test_no_page_asks_for_anything_but_pictures_of_the_site(site):
     for page, reader in _pages(site):
         for link in reader.asked:
-            assert (page.parent / link).resolve().is_relative_to(site), f"{page.name} asks for {link}"
+            assert "//" not in link and (page.parent / link).is_file(), f"{page.name} asks for {link}"
         text = page.read_text(encoding="utf-8")
         if page.name != "index.html" or page.parent == site:
             assert "default-src 'none'" in text and "<script" not in text
