@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test lint ui bench install clean
+.PHONY: run test lint ui docs bench install clean
 .DEFAULT_GOAL := run
 
 run: $(INSTALLED)
@@ -22,6 +22,9 @@ lint: $(INSTALLED)
 ui: $(INSTALLED)
 	$(BIN)/rotation ui
 
+docs: $(INSTALLED)
+	$(BIN)/python docs/site_builder/build.py
+
 bench: $(INSTALLED)
 	$(BIN)/python -m tests.benchmarks
 
@@ -34,4 +37,4 @@ $(INSTALLED): requirements.lock pyproject.toml
 	touch $(INSTALLED)
 
 clean:
-	rm -rf $(VENV) .dagster/storage .dagster/history .dagster/schedules dbt/target dbt/logs
+	rm -rf $(VENV) .dagster/storage .dagster/history .dagster/schedules dbt/target dbt/logs site

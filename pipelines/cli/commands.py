@@ -39,7 +39,7 @@ from pipelines.cli.report import register as register_report
 if TYPE_CHECKING:
     from warehouse.connection import Warehouse
 
-ERROR_LOG = Path(__file__).resolve().parent.parent / "logs" / "rotation.log"
+ERROR_LOG = Path(__file__).resolve().parents[2] / "logs" / "rotation.log"
 _typer_settings = {"no_args_is_help": True, "add_completion": False, "pretty_exceptions_enable": False}
 app = typer.Typer(**_typer_settings, epilog=EXIT_CODES)
 exchange_app = typer.Typer(**_typer_settings, help="The local exchange: a simulated or recorded market on loopback.")
