@@ -246,11 +246,12 @@ def _sleeve_market(
     def market(asset: str, name: tuple[str, str]) -> HedgeMarket:
         return world.futures.market(asset, name, day, exposures.get(asset, ZERO))
 
+    # Before the targets are known nothing is sized by them, so no beta is asked for.
     held = {asset for view in views.values() for asset in view.asset_targets_usd}
     return SleeveMarket(
         markets={asset: market(asset, world.futures.contract(asset, day)) for asset in sorted(assets)},
         sectors=dict(views),
-        betas=world.futures.betas(sorted(held | assets), day),
+        betas=world.futures.betas(sorted(held | assets), day) if exposures else {},
         opened={one.hedge_id: market(one.asset, (one.exchange, one.symbol)) for one in positions},
         is_spot_frozen=is_spot_frozen,
     )
