@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cached_property
+from functools import cache, cached_property
 
 from pipelines.money import CENT, ZERO
 
@@ -45,7 +45,13 @@ class SpotVenue:
     @cached_property
     def cost_frac(self) -> Fraction:
         """Fee and slippage of one side, the measure by which exchanges are compared."""
-        return self.fee_frac + self.slippage_frac
+        return _sum(self.fee_frac, self.slippage_frac)
+
+
+@cache
+def _sum(fee_frac: Fraction, slippage_frac: Fraction) -> Fraction:
+    # A few pairs, asked for of every instrument on every night.
+    return fee_frac + slippage_frac
 
 
 @dataclass(frozen=True)
