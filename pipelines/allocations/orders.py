@@ -17,12 +17,10 @@ from pipelines.allocations.trades import (
     budgets,
     cost_factor,
     fill_orders,
-    floor_to_cent,
-    floor_to_step,
     priced,
     settle_tilts,
 )  # fmt: skip
-from pipelines.money import CENT, ZERO, exact, to_cent
+from pipelines.money import CENT, ZERO, exact, floor_to_cent, floor_to_step, to_cent
 from pipelines.policy import Policy
 
 __all__ = [

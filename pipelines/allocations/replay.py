@@ -15,6 +15,7 @@ from pipelines.allocations.book import (
     to_cents,
 )
 from pipelines.allocations.reasons import ordered_codes
+from pipelines.money import exact
 from pipelines.policy import Action, Policy, State
 
 ONE_DAY = dt.timedelta(days=1)
@@ -146,7 +147,7 @@ def decide_day(
     inputs = {name: days.get(day, {}).get(name, ABSENT) for name in sorted(strategic)}
     if not is_decision_day(day, policy):
         return _still(inputs, book, "no_trade", "NOT_A_DECISION_DAY") if book.has_started else None
-    if book.sleeve_cents <= Fraction(str(policy.health.min_sleeve_usd)) * 100:
+    if book.sleeve_cents <= exact(policy.health.min_sleeve_usd) * 100:
         return _still(inputs, book, "no_trade", "MIN_NOTIONAL")
     if not book.has_started:
         return _inception(day, inputs, strategic, policy, book)

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Literal, TypeVar
 
 from pipelines.allocations.tilts import TiltBook
-from pipelines.money import CENT, ZERO, to_cent
+from pipelines.money import CENT, ZERO, floor_to_cent, floor_to_step, to_cent
 
 Side = Literal["sell", "buy"]
 FillStatus = Literal["filled", "scaled", "lapsed"]
@@ -101,16 +101,6 @@ def budgets(needs_usd: Mapping[Key, Fraction], cash_usd: Fraction) -> dict[Key, 
         return dict(needs_usd)
     k = min(Fraction(1), cash_usd / sum(needs_usd.values(), ZERO))
     return {key: floor_to_cent(k * need) for key, need in needs_usd.items()}
-
-
-def floor_to_step(quantity_base: Fraction, step_base: Fraction) -> Fraction:
-    """The largest multiple of the step that is not above the quantity."""
-    return quantity_base // step_base * step_base
-
-
-def floor_to_cent(amount_usd: Fraction) -> Fraction:
-    """USD rounded down to the cent."""
-    return Fraction(100 * amount_usd.numerator // amount_usd.denominator, 100)
 
 
 def fill_orders(

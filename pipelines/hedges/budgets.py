@@ -1,12 +1,11 @@
 """What positions may use of the futures sleeve, per role, exchange and asset. Exact fractions of USD."""
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from pipelines.hedges.positions import Role
-from pipelines.money import CENT, ZERO
+from pipelines.money import ZERO
 from pipelines.policy import Policy
 
 ONE = Fraction(1)
@@ -78,11 +77,6 @@ class Budget:
             _scale(gross, sum((u.notional * k for u, k in zip(wanted, factors, strict=True)), ZERO)),
         )
         return [k * factor for k in factors]
-
-
-def floor_cent(amount_usd: Fraction) -> Fraction:
-    """USD rounded down to the cent: sums of rounded parts stay inside a limit."""
-    return math.floor(amount_usd / CENT) * CENT
 
 
 def sums(pairs: Iterable[tuple[str, Fraction]]) -> dict[str, Fraction]:

@@ -10,6 +10,8 @@ import math
 from fractions import Fraction
 from typing import Literal
 
+from pipelines.money import floor_to_step
+
 Side = Literal["long", "short"]
 SIGN = {"long": 1, "short": -1}
 
@@ -53,7 +55,7 @@ def liquidation_price(
 
 def linear_quantity(notional_usd: Fraction, mark_price_usd: Fraction, lot_step_base: Fraction) -> Fraction:
     """Coins of a linear contract worth at most `notional_usd`, rounded down to the lot step."""
-    return math.floor(notional_usd / mark_price_usd / lot_step_base) * lot_step_base
+    return floor_to_step(notional_usd / mark_price_usd, lot_step_base)
 
 
 def inverse_contracts(notional_usd: Fraction, contract_size_usd: Fraction) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-from pipelines.hedges.budgets import Budget, Use, floor_cent, sums
+from pipelines.hedges.budgets import Budget, Use, sums
 from pipelines.hedges.hedge import breadth, hedge_intents
 from pipelines.hedges.intents import Intent
 from pipelines.hedges.liquidity import ending_shorts, liquidity_intents, reduction_is_over
@@ -19,7 +19,7 @@ from pipelines.hedges.positions import Position, SleeveBook
 from pipelines.hedges.rows import Outcome, SleeveOrder, exposed, hedge_row, order, sleeve_row
 from pipelines.hedges.scenarios import scenario_rows
 from pipelines.hedges.tactical import ACCUMULATION, tactical_intents
-from pipelines.money import ZERO, exact
+from pipelines.money import ZERO, exact, floor_to_cent
 from pipelines.policy import Policy
 
 __all__ = ["SleevePlan", "decide_sleeve", "ending_shorts"]
@@ -132,7 +132,7 @@ def _fitted(
     wanted = [_wanted(one) for one in active]
     scales = budget.scales(wanted, used)
     fits = {
-        one.position.hedge_id: replace(use, margin=use.margin * scale, notional=floor_cent(use.notional * scale))
+        one.position.hedge_id: replace(use, margin=use.margin * scale, notional=floor_to_cent(use.notional * scale))
         for one, use, scale in zip(active, wanted, scales, strict=True)
     }
     short = {one.position.hedge_id for one, scale in zip(active, scales, strict=True) if scale < 1}

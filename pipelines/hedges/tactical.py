@@ -7,11 +7,10 @@ through the stop overnight loses more than the stop says.
 import datetime as dt
 from fractions import Fraction
 
-from pipelines.hedges.budgets import floor_cent
 from pipelines.hedges.intents import Intent
 from pipelines.hedges.market import SectorView, SleeveMarket, at_least
 from pipelines.hedges.positions import Position, SleeveBook
-from pipelines.money import ZERO, exact
+from pipelines.money import ZERO, exact, floor_to_cent
 from pipelines.policy import Policy
 
 ACCUMULATION = "ACCUMULATION"
@@ -119,7 +118,7 @@ def _opening(
     """The largest long that risks its share of the portfolio down to the stop, at the least leverage for it."""
     rule, one = policy.tactical, market.markets[asset]
     risked = exact(rule.risk_nav) * max(nav, ZERO) / (exact(rule.stop_vols) * daily_vol)
-    notional = floor_cent(min(margin * exact(rule.max_leverage), risked))
+    notional = floor_to_cent(min(margin * exact(rule.max_leverage), risked))
     if notional <= 0:
         return None
     leverage = max(ONE, notional / margin)

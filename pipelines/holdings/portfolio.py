@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from pipelines.config_files import ConfigError, StrictLoader, first_problem, parse_yaml, read_text
 from pipelines.holdings.models import Fees, Portfolio, Position
 from pipelines.holdings.sectors import Taxonomy
-from pipelines.money import CENT, ZERO, to_cent
+from pipelines.money import CENT, ZERO, exact, to_cent
 from pipelines.policy import Policy
 
 _PRESETS = {
@@ -218,8 +218,8 @@ def resolve(portfolio: Portfolio, policy: Policy) -> Policy:
 def fees(portfolio: Portfolio, policy: Policy, exchange: str) -> tuple[Fraction, Fraction]:
     """Spot and perpetual fee of an exchange as fractions of the amount; the policy's where the file has none."""
     own = portfolio.fees.get(exchange, Fees())
-    spot = Fraction(str(policy.costs.spot_fee)) if own.spot_frac is None else own.spot_frac
-    perp = Fraction(str(policy.costs.perp_taker)) if own.perp_frac is None else own.perp_frac
+    spot = exact(policy.costs.spot_fee) if own.spot_frac is None else own.spot_frac
+    perp = exact(policy.costs.perp_taker) if own.perp_frac is None else own.perp_frac
     return spot, perp
 
 

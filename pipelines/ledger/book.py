@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from typing import Any, Literal, Self, get_args
 
+from pipelines.money import to_cents
+
 Role = Literal["spot", "hedge", "liquidity", "tactical"]
 Measure = Literal["realised", "unrealised", "fee", "slippage", "funding"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -15,12 +17,6 @@ MEASURES: tuple[Measure, ...] = get_args(Measure)
 
 class LedgerError(ValueError):
     """Something cannot be booked, or a book does not balance; the message says what, where and what to do."""
-
-
-def to_cents(amount_usd: Fraction) -> int:
-    """USD in whole cents, halves up: the one rounding of the ledger."""
-    numerator, denominator = amount_usd.numerator * 100, amount_usd.denominator
-    return (2 * numerator + denominator) // (2 * denominator)
 
 
 def usd(cents: int) -> str:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
-from pipelines.ledger.book import FuturesHolding, LedgerBook, LedgerError, Role, coins, to_cents
+from pipelines.ledger.book import FuturesHolding, LedgerBook, LedgerError, Role, coins
 from pipelines.ledger.posting import Draft, Entry, Line, Posting, cash, pnl
+from pipelines.money import to_cents
 
 LIQUIDATION = "LIQUIDATION"
 # Averaging over many fills would let the digits of an exact entry price grow without end.

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from pipelines.ledger.book import LedgerBook, LedgerError, to_cents
+from pipelines.ledger.book import LedgerBook, LedgerError
 from pipelines.ledger.opening import first_price
 from pipelines.ledger.posting import Draft, Entry, Line, Posting, cash, pnl
-from pipelines.money import ZERO
+from pipelines.money import ZERO, to_cents
 
 
 def mark_to_market(

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from pipelines.ledger.book import FuturesHolding, Holding, LedgerBook, LedgerError, Role, to_cents, usd
+from pipelines.ledger.book import FuturesHolding, Holding, LedgerBook, LedgerError, Role, usd
 from pipelines.ledger.posting import EQUITY, Draft, Entry, Line, Posting, Sleeve, cash
-from pipelines.money import ZERO
+from pipelines.money import ZERO, to_cents
 
 OPENING, SLEEVE_TRANSFER, RENAME = "OPENING", "SLEEVE_TRANSFER", "RENAME"
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
-from pipelines.ledger.book import Holding, LedgerBook, LedgerError, to_cents
+from pipelines.ledger.book import Holding, LedgerBook, LedgerError
 from pipelines.ledger.opening import first_price
 from pipelines.ledger.posting import Draft, Entry, Line, Posting, cash, pnl
+from pipelines.money import to_cents
 
 
 @dataclass(frozen=True)

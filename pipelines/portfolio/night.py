@@ -15,7 +15,7 @@ from pipelines.hedges.market import HedgeMarket, SectorView, SleeveMarket
 from pipelines.hedges.sleeve import SleevePlan, decide_sleeve, ending_shorts
 from pipelines.ledger.book import LedgerBook
 from pipelines.ledger.posting import Entry, Posting
-from pipelines.money import CENT, ZERO
+from pipelines.money import CENT, ZERO, exact
 from pipelines.policy import Policy
 from pipelines.portfolio.book import NightBook, Pending
 from pipelines.portfolio.settling import Settled, sync_tilt_cash
@@ -66,7 +66,7 @@ def decide_night(
     standings = world.spot.standings(day, held, last_prices)
     cents = _sector_cents(book.ledger, day, world)
     stablecoin_usd = world.stablecoin_usd.get(day, Fraction(1))
-    is_depegged = abs(stablecoin_usd - 1) > Fraction(str(policy.data.depeg))
+    is_depegged = abs(stablecoin_usd - 1) > exact(policy.data.depeg)
     # A stablecoin is a dollar, unless it is clearly not: then it counts for what it brings.
     cash_cents = int(book.ledger.cash_cents * stablecoin_usd) if is_depegged else book.ledger.cash_cents
     _mark_eligible(world.sectors.get(day, {}), standings)

@@ -6,13 +6,13 @@ from fractions import Fraction
 
 from pipelines.allocations.trades import Fill, fill_orders, settle_tilts
 from pipelines.hedges.rows import SleeveOrder
-from pipelines.ledger.book import LedgerBook, to_cents
+from pipelines.ledger.book import LedgerBook
 from pipelines.ledger.futures import FuturesFill, fill_futures, liquidate
 from pipelines.ledger.marks import FundingSettlement, mark_to_market, settle_funding
 from pipelines.ledger.opening import transfer
 from pipelines.ledger.posting import Entry, Posting
 from pipelines.ledger.spot import SpotFill, fill_spot
-from pipelines.money import CENT, exact
+from pipelines.money import CENT, exact, to_cents
 from pipelines.policy import Policy
 from pipelines.portfolio.book import NightBook, Pending
 from pipelines.portfolio.world import World

@@ -8,6 +8,7 @@ from fractions import Fraction
 from pipelines.allocations.replay import SectorInput
 from pipelines.allocations.tilts import FrontRich
 from pipelines.holdings.portfolio import Opening
+from pipelines.money import exact
 from pipelines.policy import Policy
 from pipelines.portfolio.futures_market import FuturesMarket
 from pipelines.portfolio.spot_market import SpotMarket
@@ -42,4 +43,4 @@ class World:
     def perp_fee_frac(self, exchange: str) -> Fraction:
         """Taker fee of a perpetual on an exchange."""
         own = self.fees.get(exchange)
-        return Fraction(str(self.policy.costs.perp_taker)) if own is None else own[1]
+        return exact(self.policy.costs.perp_taker) if own is None else own[1]

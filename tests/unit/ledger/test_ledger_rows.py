@@ -6,13 +6,14 @@ from fractions import Fraction
 import polars as pl
 import pytest
 
-from pipelines.ledger.book import LedgerBook, LedgerError, to_cents
+from pipelines.ledger.book import LedgerBook, LedgerError
 from pipelines.ledger.futures import FuturesFill, fill_futures
 from pipelines.ledger.marks import mark_to_market
 from pipelines.ledger.opening import open_from_cash
 from pipelines.ledger.posting import Draft, Line, Posting
 from pipelines.ledger.rows import attribution, ledger_rows, nav_row
 from pipelines.ledger.spot import SpotFill, fill_spot
+from pipelines.money import to_cents
 from warehouse.contracts import LEDGER, NAV_DAILY
 from warehouse.frames import conform, frame_schema
 
