@@ -96,7 +96,6 @@ def portfolio(
         replace_days(connection, DECISIONS, frame(DECISIONS, decisions), first_day, last_day)
         for table in NIGHT_TABLES:
             replace_days(connection, table, tables[table.name], first_day, last_day)
-        _tell_correlations(connection, settings, first_day, last_day)
     for spec in SPECS:
         name = spec.key.path[-1]
         rows = tables[name]
@@ -160,21 +159,24 @@ def _decide(
         )
         if len(decisions) % 100 == 0:
             report("portfolio", f"decided {day}")
-    return {table.name: frame(table, rows[table.name]) for table in NIGHT_TABLES}, decisions
-
-
-def _tell_correlations(connection: Connection, settings: RunSettings, first_day: date, last_day: date) -> None:
-    """Fill in what needs the history of profits: the roles' correlations of the days just decided."""
-    nav = read(connection, f"select * from {NAV_DAILY.qualified_name} where as_of_date <= $last", {"last": last_day})
-    told = role_correlations(nav, settings.load_policy().budgets.correlation_min_days)
-    days = {"first_day": first_day, "last_day": last_day}
-    sleeve = read(
-        connection,
-        f"select * from {FUTURES_SLEEVE.qualified_name} where as_of_date between $first_day and $last_day",
-        days,
+    frames = {table.name: frame(table, rows[table.name]) for table in NIGHT_TABLES}
+    sleeve, nav = frames[FUTURES_SLEEVE.name], frames[NAV_DAILY.name]
+    frames[FUTURES_SLEEVE.name] = _with_correlations(
+        connection, sleeve, nav, first_day, policy.budgets.correlation_min_days
     )
+    return frames, decisions
+
+
+def _with_correlations(
+    connection: Connection, sleeve: pl.DataFrame, nav: pl.DataFrame, first_day: date, min_days: int
+) -> pl.DataFrame:
+    """The rows of the futures sleeve with the roles' correlations, which need the profits of all nights before too."""
+    earlier = read(
+        connection, f"select * from {NAV_DAILY.qualified_name} where as_of_date < $first_day", {"first_day": first_day}
+    )
+    told = role_correlations(pl.concat([earlier.select(nav.columns), nav]), min_days)
     texts = pl.Series("role_correlations", [told[day] for day in sleeve["as_of_date"]], dtype=pl.String)
-    replace_days(connection, FUTURES_SLEEVE, sleeve.with_columns(texts), first_day, last_day)
+    return sleeve.with_columns(texts)
 
 
 ASSETS = [portfolio]

@@ -120,6 +120,7 @@ class FuturesMarket:
             (row["date"], row["asset"]): row for row in read(connection, _METRICS, days).iter_rows(named=True)
         }
         self._closes: dict[date, dict[tuple[str, str], float]] = defaultdict(dict)
+        self._exact_closes: dict[date, dict[tuple[str, str], Fraction]] = {}
         self._contract: dict[date, dict[str, tuple[str, str]]] = defaultdict(dict)
         self._names: dict[str, tuple[str, str]] = {}
         self._assets: dict[tuple[str, str], str] = {}
@@ -160,9 +161,11 @@ class FuturesMarket:
         default = self._policy.hedge.exchange, f"{asset}/USDT:USDT"
         return self._contract.get(day, {}).get(asset) or self._names.get(asset, default)
 
-    def closes(self, day: date) -> dict[tuple[str, str], Fraction]:
+    def closes(self, day: date) -> Mapping[tuple[str, str], Fraction]:
         """Exchange and symbol to the contract's close, USD per coin."""
-        return {name: exact(close) for name, close in self._closes.get(day, {}).items()}
+        if day not in self._exact_closes:  # a night asks several times, and never for an earlier day again
+            self._exact_closes = {day: {name: exact(close) for name, close in self._closes.get(day, {}).items()}}
+        return self._exact_closes[day]
 
     def settlements(self, name: tuple[str, str], day: date) -> list[Settlement]:
         """The settlements of one day, after its first midnight and up to its last."""

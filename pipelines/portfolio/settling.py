@@ -99,7 +99,8 @@ def _fill_spot(settled: Settled, day: dt.date, at: Posting, world: World) -> Non
     book = settled.book
     if not book.pending.spot:
         return
-    closes, prices = world.spot.closes(day), world.spot.prices(day)
+    wanted = {(one.exchange, one.symbol) for one in book.pending.spot}
+    closes, prices = world.spot.closes(day, wanted), world.spot.prices(day)
     known = {
         (one.exchange, one.symbol): closes.get((one.exchange, one.symbol), prices.get(one.asset))
         for one in book.pending.spot

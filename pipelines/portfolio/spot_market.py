@@ -1,7 +1,7 @@
 """The spot side of the market, day by day: prices of the assets, and the instruments they can be traded on."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from fractions import Fraction
@@ -142,9 +142,13 @@ class SpotMarket:
         """Asset to the median of its spot closes; an asset without any is absent."""
         return self._prices.get(day, {})
 
-    def closes(self, day: date) -> dict[tuple[str, str], Fraction]:
-        """Exchange and symbol to the instrument's own close."""
-        return {(exchange, symbol): exact(close) for exchange, symbol, _, close, _ in self._venues[day] if close}
+    def closes(self, day: date, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], Fraction]:
+        """Exchange and symbol to the instrument's own close, for those that are wanted and have one."""
+        return {
+            (exchange, symbol): exact(close)
+            for exchange, symbol, _, close, _ in self._venues.get(day, ())
+            if close and (exchange, symbol) in wanted
+        }
 
     def sector(self, asset: str, day: date) -> str | None:
         """The sector of an asset on a day; after its last interval the last one, None for an unknown asset."""
@@ -162,8 +166,9 @@ class SpotMarket:
             last_prices: Asset to the price of its last mark, for those without one today.
         """
         venues: dict[str, dict[str, SpotVenue]] = defaultdict(dict)
+        decided_at = decision_instant(day)
         for exchange, symbol, asset, close, volume in self._venues.get(day, ()):
-            venue = self._venue(day, exchange, symbol, asset, close, volume)
+            venue = self._venue(decided_at, exchange, symbol, asset, close, volume)
             present = venues[asset].get(exchange)
             if present is None or (venue.is_tradable, venue.is_buyable) > (present.is_tradable, present.is_buyable):
                 venues[asset][exchange] = venue
@@ -185,10 +190,9 @@ class SpotMarket:
         return standings
 
     def _venue(
-        self, day: date, exchange: str, symbol: str, asset: str, close: float | None, volume: float | None
+        self, decided_at: datetime, exchange: str, symbol: str, asset: str, close: float | None, volume: float | None
     ) -> SpotVenue:
         terms = self._terms.get((exchange, symbol), _UNKNOWN)
-        decided_at = decision_instant(day)
         # What was learned during the night of the decision counts; a backfilled list tells nothing of the past.
         known_until = decided_at + timedelta(days=1)
         is_gone = terms.delist_at is not None and terms.delist_at <= decided_at
