@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test lint ui docs bench install clean
+.PHONY: run test lint ui docs bench soak install clean
 .DEFAULT_GOAL := run
 
 run: $(INSTALLED)
@@ -27,6 +27,9 @@ docs: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m tests.benchmarks
+
+soak: $(INSTALLED)
+	$(BIN)/python -m tests.soak
 
 install: $(INSTALLED)
 
