@@ -9,7 +9,7 @@ import dagster as dg
 from pipelines.jobs import nightly_job, snapshot_job
 from pipelines.portfolio import assets as portfolio
 from pipelines.publish import assets as publish
-from pipelines.publish import report_asset
+from pipelines.publish import report_asset, upkeep
 from pipelines.raw import assets as raw
 from pipelines.resources import Exchanges, PipelineWarehouse, RunSettings
 from pipelines.schedules import nightly_schedule, snapshot_schedule
@@ -25,6 +25,7 @@ defs = dg.Definitions(
         *portfolio.ASSETS,
         *publish.ASSETS,
         *report_asset.ASSETS,
+        *upkeep.ASSETS,
     ],
     jobs=[nightly_job, snapshot_job],
     schedules=[nightly_schedule, snapshot_schedule],

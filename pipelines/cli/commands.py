@@ -19,13 +19,16 @@ from pipelines.cli.export import EPILOG as EXPORT_EXAMPLES
 from pipelines.cli.export import export
 from pipelines.cli.options import (
     EXIT_CODES,
+    DataOption,
+    ExchangesOption,
     Format,
     FormatOption,
     RecordableSource,
     RunFormat,
     RunFormatOption,
-    Source,
+    SourceOption,
     Topic,
+    WaitOption,
     WarehouseOption,
     examples,
     parse_day,
@@ -96,13 +99,8 @@ def _rotation(
     )
 )
 def run(
-    source: Annotated[
-        Source | None,
-        typer.Option(help="Where the market's data are from; default ROTATION_SOURCE or simulated."),
-    ] = None,
-    data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of parquet files, with --source recorded.")
-    ] = None,
+    source: SourceOption = None,
+    data: DataOption = None,
     day: Annotated[
         date | None,
         typer.Option(
@@ -120,10 +118,7 @@ def run(
         date | None,
         typer.Option("--to", parser=parse_day, metavar="DAY", help="Last of several days, with --from."),
     ] = None,
-    exchanges: Annotated[
-        str | None,
-        typer.Option(metavar="NAMES", help="Exchanges with commas between; default binance, bybit, bingx, weex, mexc."),
-    ] = None,
+    exchanges: ExchangesOption = None,
     warehouse: WarehouseOption = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the simulated market; default 7.")] = None,
     portfolio_value: Annotated[
@@ -137,6 +132,7 @@ def run(
         Path | None,
         typer.Option(metavar="FILE", help="Portfolio file; default portfolio.yml, else a paper book from cash."),
     ] = None,
+    wait: WaitOption = None,
     form: RunFormatOption = RunFormat.TABLE,
 ) -> None:
     """Fetch the futures market, check it, decide, and publish a release, if every gate says yes."""
@@ -152,12 +148,12 @@ def run(
 
     settings = load_settings(
         source=source and source.value, data=data, exchanges=exchanges, warehouse_dir=warehouse, seed=seed,
-        portfolio_value_usd=portfolio_value, policy=policy, portfolio=portfolio,
+        portfolio_value_usd=portfolio_value, policy=policy, portfolio=portfolio, lock_wait_seconds=wait,
     )  # fmt: skip
     if data is not None and settings.source != "recorded":
         raise SettingsError("--data is read with the source `recorded` only; add --source recorded or leave it out")
     load_effective(settings)  # a wrong policy or portfolio should not take a minute to be noticed
-    prepare_process_environment()
+    prepare_process_environment(settings.warehouse_dir)
     try:
         with run_display() as display:
             from pipelines import nightly
@@ -180,15 +176,11 @@ def run(
 
 @app.command(epilog=examples("rotation snapshot --source live", "rotation snapshot --source live --exchanges weex"))
 def snapshot(
-    source: Annotated[
-        Source | None,
-        typer.Option(help="Where the market's data are from; default ROTATION_SOURCE or simulated."),
-    ] = None,
-    data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of parquet files, with --source recorded.")
-    ] = None,
-    exchanges: Annotated[str | None, typer.Option(metavar="NAMES", help="Exchanges with commas between.")] = None,
+    source: SourceOption = None,
+    data: DataOption = None,
+    exchanges: ExchangesOption = None,
     warehouse: WarehouseOption = None,
+    wait: WaitOption = None,
 ) -> None:
     """Write down the open interest of this moment, from exchanges that keep no history of it.
 
@@ -197,8 +189,10 @@ def snapshot(
     from pipelines.cli.console import run_display
     from pipelines.settings import load_settings, prepare_process_environment
 
-    settings = load_settings(source=source and source.value, data=data, exchanges=exchanges, warehouse_dir=warehouse)
-    prepare_process_environment()
+    settings = load_settings(
+        source=source and source.value, data=data, exchanges=exchanges, warehouse_dir=warehouse, lock_wait_seconds=wait
+    )
+    prepare_process_environment(settings.warehouse_dir)
     with run_display() as display:
         from pipelines import nightly
 
@@ -280,9 +274,7 @@ app.command("export", epilog=EXPORT_EXAMPLES)(export)
 )
 def serve(
     source: Annotated[RecordableSource, typer.Option(help="Where the market is from.")] = RecordableSource.SIMULATED,
-    data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of parquet files, with --source recorded.")
-    ] = None,
+    data: DataOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the simulated market.")] = 7,
     now: Annotated[
         datetime | None,

@@ -86,5 +86,29 @@ WarehouseOption = Annotated[
     Path | None,
     typer.Option("--warehouse", metavar="DIR", help="Where the releases are; default WAREHOUSE_DIR or warehouse/data."),
 ]
+SourceOption = Annotated[
+    Source | None,
+    typer.Option("--source", help="Where the market's data are from; default ROTATION_SOURCE or simulated."),
+]
+DataOption = Annotated[
+    Path | None, typer.Option("--data", metavar="DIR", help="Folder of parquet files, with --source recorded.")
+]
+ExchangesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--exchanges",
+        metavar="NAMES",
+        help="Exchanges with commas between; default binance, bybit, bingx, weex, mexc.",
+    ),
+]
+WaitOption = Annotated[
+    float | None,
+    typer.Option(
+        "--wait",
+        min=0,
+        metavar="SECONDS",
+        help="How long to wait while another run writes the warehouse; default 1800, 0: not at all.",
+    ),
+]
 FormatOption = Annotated[Format, typer.Option("--format", help="table for people; csv and json have every digit.")]
 RunFormatOption = Annotated[RunFormat, typer.Option("--format", help="table for people, json for programs.")]
