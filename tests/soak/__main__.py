@@ -86,7 +86,9 @@ def main() -> int:
     parser.add_argument("--to", type=Path, default=Path("soak"), help="where soak.json and soak.md go")
     parser.add_argument("--work", type=Path, help="where warehouse, Dagster home and logs go; default: a temporary one")
     chosen = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
+    asked: list[int] = []  # to end early: the night is lived through, and judged with those before
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: asked.append(number))
     began = time.monotonic()
     plan = draw(chosen.nights, chosen.seed, FIRST_DAY)
     with tempfile.TemporaryDirectory(prefix="soak-") as temporary:
@@ -95,6 +97,8 @@ def main() -> int:
         with surroundings(work.resolve(), FIRST_DAY) as soak:
             try:
                 for night in plan:
+                    if asked:
+                        break
                     soak.live_through(night)
             except Stuck as error:
                 soak.violations.append(f"stuck after night {len(soak.rows)}: {error}")

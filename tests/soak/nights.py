@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,9 @@ BEFORE_THE_NIGHT = timedelta(seconds=-20)
 NEWS = timedelta(hours=2, minutes=45)  # late enough for a release that was not followed by one to be too old
 LATER = (timedelta(hours=12), timedelta(hours=21))  # after the decision: somebody has looked by then
 RUN_SECONDS = 900.0
+HISTORY_DAYS = 10  # shorter than usual, so that the history reaches its bound within fifty nights
 _DOWN = 100_000
+DBT_TARGET = PROJECT / "dbt" / "target"
 
 
 @dataclass
@@ -50,6 +52,7 @@ class Soak:
     releases: list[Decided] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     usual_seconds: float = 40.0
+    _began: float = field(default_factory=time.time)
 
     @property
     def told(self) -> list[dict[str, Any]]:
@@ -78,8 +81,11 @@ class Soak:
         memory = self.watch.take()
         spoilt = self.exchange.spoilt()
         self._look(at + NEWS)
-        for later in LATER if not self._status(run_id).is_finished else ():
-            self._look(at + later)
+        if not self._status(run_id).is_finished:  # its process is gone without a word: that has to be noticed
+            for later in LATER:
+                self._look(at + later)
+            wait_for(f"that the end of run {run_id} is noticed", 180, lambda: self._status(run_id).is_finished)
+            self._look(self.clock.now + timedelta(hours=1))
         self._receivers()
         if night.webhook_down or night.mail_down:
             self._look(self.clock.now + timedelta(hours=1))
@@ -147,6 +153,7 @@ class Soak:
         if night.is_clean and not is_new:
             self.violations.append(f"{night.day}: nothing was wrong, yet no release: {reason}")
         kept = release.release_id if release else "nothing"
+        self._stamp_files()
         row = {
             "night": night.number,
             "day": night.day.isoformat(),
@@ -159,7 +166,7 @@ class Soak:
             "run_seconds": round(seconds, 1),
             "daemon_started": self.daemon.started,
             "memory_mb": memory,
-            "disk_mb": disk_mb(self.warehouse, self.home, PROJECT / "dbt" / "target"),
+            "disk_mb": disk_mb(self.warehouse, self.home, DBT_TARGET),
         }
         self.rows.append(row)
         print(
@@ -167,6 +174,14 @@ class Soak:
             f"{reason[:110]}",
             flush=True,
         )
+
+
+    def _stamp_files(self) -> None:
+        """The kernel stamps files with the machine's time: what dbt left gets the time of the night."""
+        for path in DBT_TARGET.glob("marts-*"):
+            if path.stat().st_mtime > self._began:
+                moment = self.clock.now.replace(tzinfo=UTC).timestamp()
+                os.utime(path, (moment, moment))
 
 
 @contextmanager
@@ -179,7 +194,8 @@ def surroundings(work: Path, first_day: date) -> Iterator[Soak]:
     """
     clock = SettableClock(work)
     clock.set(decision_instant(first_day) - timedelta(hours=1))
-    warehouse, home = work / "warehouse", work / "dagster"
+    warehouse = work / "warehouse"
+    home = warehouse / "dagster"
     with http_receiver() as http, smtp_receiver(write_certificate(work), "none") as smtp:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("ROTATION_")}
         plain = inherited | {"PYTHONPATH": str(PROJECT), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -198,6 +214,7 @@ def surroundings(work: Path, first_day: date) -> Iterator[Soak]:
             "ROTATION_EXCHANGE_URL": exchange.url,
             "ROTATION_INGEST__TIMEOUT_SECONDS": "3",
             "ROTATION_INGEST__RETRY_SECONDS": "4",
+            "ROTATION_RETENTION__HISTORY_DAYS": str(HISTORY_DAYS),
             "ROTATION_ALERTS__WEBHOOK_URL": f"{http.url}/alerts",
             "ROTATION_ALERTS__SMTP_HOST": "127.0.0.1",
             "ROTATION_ALERTS__SMTP_PORT": str(smtp.port),

@@ -103,7 +103,7 @@ class Daemon:
         self._process: subprocess.Popen[bytes] | None = None
         self.started = 0
         home.mkdir(parents=True, exist_ok=True)
-        shutil.copy(PROJECT / ".dagster" / "dagster.yaml", home)
+        shutil.copy(PROJECT / "dagster.yaml", home)
 
     def set_clock(self, moment: datetime) -> None:
         """Set the clock, but not while a code server starts: Dagster would take it for one that takes hours."""
