@@ -29,8 +29,7 @@ FIRST_DAY = date(2026, 9, 15)  # hedges are opened and closed within the fifty d
 
 def judge(soak: Soak, is_long: bool) -> dict:
     """Compare what was told with releases and runs, and memory and disk with their bounds."""
-    records = [record.dagster_run for record in soak.daemon.runs()]
-    failed = Counter(f"run:{run.run_id}" for run in records if run.status.value == "FAILURE")
+    failed = Counter(f"run:{run_id}" for run_id, status in soak.runs.items() if status == "FAILURE")
     expected = of_releases(soak.releases) + of_age(soak.releases, soak.clock.now) + failed
     told = soak.told
     found = compare(expected, told)
@@ -41,12 +40,14 @@ def judge(soak: Soak, is_long: bool) -> dict:
     soak.violations += [f"mail and webhook differ: {name}" for name in by_webhook - soak.mailed]
     soak.violations += [f"mail and webhook differ: {name}" for name in soak.mailed - by_webhook]
     trends = disk_trends(soak.rows) + memory_trends(soak.rows) if is_long else []
-    soak.violations += [f"not bounded: {one.name}: {one.last:.2f} > {one.bound:.2f}" for one in trends if not one.is_bounded]
+    soak.violations += [
+        f"not bounded: {one.name}: {one.last:.2f} > {one.bound:.2f}" for one in trends if not one.is_bounded
+    ]
     ticks = Counter(status for _, status in soak.daemon.schedule_ticks(SCHEDULE))
     return {
         "told": dict(found.kinds),
         "expected": sum(expected.values()),
-        "runs": dict(Counter(run.status.value for run in records)),
+        "runs": dict(Counter(soak.runs.values())),
         "schedule_ticks": dict(ticks),
         "trends": [one.as_dict() for one in trends],
         "trend_table": trend_table(trends) if trends else "",
@@ -82,7 +83,7 @@ def main() -> int:
     """Give 0 when everything was as it should be."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__.splitlines()[0])
     parser.add_argument("--nights", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=1, help="of the faults")
+    parser.add_argument("--seed", type=int, default=1334, help="of the faults; with 1334 every kind of trouble comes early")
     parser.add_argument("--to", type=Path, default=Path("soak"), help="where soak.json and soak.md go")
     parser.add_argument("--work", type=Path, help="where warehouse, Dagster home and logs go; default: a temporary one")
     chosen = parser.parse_args()

@@ -95,7 +95,11 @@ def memory_trends(nights: Rows) -> list[Trend]:
 
 def table(nights: Rows) -> str:
     """The nights as a table in Markdown."""
-    head = "| night | day | what went wrong | ends with | alerts | run s | daemon MB | run MB | disk MB |\n" + "|---" * 9 + "|\n"
+    head = (
+        "| night | day | what went wrong | ends with | alerts | run s | daemon MB | run MB | disk MB |\n"
+        + "|---" * 9
+        + "|\n"
+    )
     lines = [
         f"| {row['night']} | {row['day']} | {row['faults']} | {row['ends_with']} | {row['alerts']} "
         f"| {row['run_seconds']:.0f} | {row['memory_mb'].get('daemon', 0):.0f} | {row['memory_mb'].get('run', 0):.0f} "

@@ -21,7 +21,7 @@ from tests.soak.surroundings import PROJECT, Daemon, Exchange, Stuck, Watch, wai
 
 SCHEDULE = "nightly_schedule"
 MARKET_SEED = 7
-BEFORE_THE_NIGHT = timedelta(seconds=-20)
+BEFORE_THE_NIGHT = timedelta(seconds=-5)
 NEWS = timedelta(hours=2, minutes=45)  # late enough for a release that was not followed by one to be too old
 LATER = (timedelta(hours=12), timedelta(hours=21))  # after the decision: somebody has looked by then
 RUN_SECONDS = 900.0
@@ -37,6 +37,7 @@ class Soak:
     Attributes:
         rows: The figures, night by night.
         releases: What every release said, in the order of publication.
+        runs: Dagster's id of every run to its status; Dagster itself forgets old ones.
         violations: What should not have been, a sentence each.
     """
 
@@ -50,6 +51,7 @@ class Soak:
     home: Path
     rows: list[dict[str, Any]] = field(default_factory=list)
     releases: list[Decided] = field(default_factory=list)
+    runs: dict[str, str] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
     usual_seconds: float = 40.0
     _began: float = field(default_factory=time.time)
@@ -135,6 +137,7 @@ class Soak:
 
     def _see(self, night: Night, run_id: str, seconds: float, memory: dict, spoilt: int, alerts: int) -> None:
         run = self._status(run_id)
+        self.runs |= {one.dagster_run.run_id: one.dagster_run.status.value for one in self.daemon.runs()}
         link = self.warehouse / "warehouse.duckdb"
         release = read_release(link.resolve()) if link.exists() else None
         is_new = release is not None and (not self.releases or release.release_id != self.releases[-1].release_id)
@@ -174,7 +177,6 @@ class Soak:
             f"{reason[:110]}",
             flush=True,
         )
-
 
     def _stamp_files(self) -> None:
         """The kernel stamps files with the machine's time: what dbt left gets the time of the night."""

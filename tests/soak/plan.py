@@ -10,7 +10,10 @@ Rule = dict[str, Any]
 EXCHANGES = ("binance", "bybit")
 CLEAN = "none"
 
-_UNKNOWN_SYMBOL = {"binance": '{"code":-1121,"msg":"Invalid symbol."}', "bybit": '{"retCode":10001,"retMsg":"params error: symbol invalid"}'}  # fmt: skip
+_UNKNOWN_SYMBOL = {
+    "binance": (400, '{"code":-1121,"msg":"Invalid symbol."}'),
+    "bybit": (200, '{"retCode":10001,"retMsg":"params error: symbol invalid"}'),
+}
 
 
 def _market_faults(exchange: str, seed: int) -> dict[str, list[Rule]]:
@@ -34,9 +37,8 @@ def _market_faults(exchange: str, seed: int) -> dict[str, list[Rule]]:
         "times in microseconds": [{"kind": "microsecond_timestamps", "probability": 0.3, "seed": seed}],
         "open interest of zero": [{"kind": "zero_open_interest", **own}],
         "symbols missing": [
-            {"kind": "status", "exchange": name, "path": "=(BTC|ETH|UNI)USDT", "status": 400 if name == "binance" else 200,
-             "body": _UNKNOWN_SYMBOL[name]}
-            for name in EXCHANGES
+            {"kind": "status", "exchange": name, "path": "=(BTC|ETH|UNI)USDT", "status": status, "body": body}
+            for name, (status, body) in _UNKNOWN_SYMBOL.items()
         ],
         STALE_MARKET: [],
     }  # fmt: skip

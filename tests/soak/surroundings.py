@@ -183,7 +183,9 @@ class Daemon:
         runs = {one.pid for process in self.run_processes() for one in _with_children(process)}
         for process in _with_children(psutil.Process(self._process.pid)):
             with _gone_is_fine():
-                kind = "daemon" if process.pid == self._process.pid else "run" if process.pid in runs else "code_servers"
+                kind = (
+                    "daemon" if process.pid == self._process.pid else "run" if process.pid in runs else "code_servers"
+                )
                 sums[kind] += process.memory_info().rss / 1e6
         return sums
 
@@ -208,7 +210,8 @@ class Daemon:
             raise Stuck(f"the daemon ended by itself with {self._process.returncode}: see daemon.log")
         after = since.replace(tzinfo=UTC).timestamp()
         return any(
-            tick.status.value in ("SKIPPED", "SUCCESS") for tick in self._ticks(name, InstigatorType.SENSOR, after=after)
+            tick.status.value in ("SKIPPED", "SUCCESS")
+            for tick in self._ticks(name, InstigatorType.SENSOR, after=after)
         )
 
     def _ticks(self, name: str, kind: InstigatorType, **which: Any) -> list[Any]:
