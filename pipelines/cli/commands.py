@@ -23,6 +23,7 @@ from pipelines.cli.options import (
     ExchangesOption,
     Format,
     FormatOption,
+    Part,
     RecordableSource,
     RunFormat,
     RunFormatOption,
@@ -38,7 +39,6 @@ from pipelines.cli.portfolio import portfolio_app
 from pipelines.cli.query import EPILOG as QUERY_EXAMPLES
 from pipelines.cli.query import query as named_query
 from pipelines.cli.report import register as register_report
-from pipelines.cli.ui import Part
 
 if TYPE_CHECKING:
     from warehouse.connection import Warehouse

@@ -224,8 +224,8 @@ def _data_age(found: Findings, settings: Settings, warehouse: Warehouse) -> None
     stale = dict.fromkeys(row["exchange"] for row in rows if row["verdict"] != "fresh")
     if stale:
         found.warnings.append(
-            f"data older than {limit_hours:g} hours: {', '.join(stale)}. Is a run missing (`rotation run`), or an exchange "
-            "silent (raw.load_batches.error)? The decision leaves an exchange with old data out"
+            f"data older than {limit_hours:g} hours: {', '.join(stale)}. Is a run missing (`rotation run`), or an "
+            "exchange silent (raw.load_batches.error)? The decision leaves an exchange with old data out"
         )
 
 

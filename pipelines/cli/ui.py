@@ -9,20 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
 from typing import NoReturn
 
+from pipelines.cli.options import Part
 from pipelines.settings import PROJECT_ROOT, SettingsError, load_settings, prepare_process_environment
 
 STOP_TIMEOUT_S = 30.0
-
-
-class Part(StrEnum):
-    """A half of the interface, as a service of its own."""
-
-    WEBSERVER = "webserver"
-    DAEMON = "daemon"
 
 
 def become(part: Part, host: str, port: int) -> NoReturn:
