@@ -6,6 +6,7 @@ exchanges -> raw -> transform (dbt: staging, intermediate, marts) -> signals -> 
 
 import dagster as dg
 
+from pipelines.freshness import expected_every_night
 from pipelines.jobs import nightly_job, snapshot_job
 from pipelines.portfolio import assets as portfolio
 from pipelines.publish import assets as publish
@@ -18,15 +19,17 @@ from pipelines.signals import assets as signals
 from pipelines.transform import assets as transform
 
 defs = dg.Definitions(
-    assets=[
-        *raw.ASSETS,
-        *transform.ASSETS,
-        *signals.ASSETS,
-        *portfolio.ASSETS,
-        *publish.ASSETS,
-        *report_asset.ASSETS,
-        *upkeep.ASSETS,
-    ],
+    assets=expected_every_night(
+        [
+            *raw.ASSETS,
+            *transform.ASSETS,
+            *signals.ASSETS,
+            *portfolio.ASSETS,
+            *publish.ASSETS,
+            *report_asset.ASSETS,
+            *upkeep.ASSETS,
+        ]
+    ),
     jobs=[nightly_job, snapshot_job],
     schedules=[nightly_schedule, snapshot_schedule],
     sensors=SENSORS,

@@ -23,6 +23,7 @@ from pipelines.cli.options import (
     ExchangesOption,
     Format,
     FormatOption,
+    Part,
     RecordableSource,
     RunFormat,
     RunFormatOption,
@@ -301,8 +302,9 @@ def doctor(
 ) -> None:
     """Look at everything a run depends on and say what is wrong.
 
-    Versions, paths, settings, policy, release, write lock; with the source live whether the exchanges answer. With
-    --live one tiny call per exchange and kind of data, compared with what the exchange is known to offer.
+    Versions, paths, settings, policy, release, age of the data, disk, write lock; with the source live whether the
+    exchanges answer. With --live one tiny call per exchange and kind of data, compared with what the exchange is known
+    to offer.
     """
     from pipelines.cli.doctor import examine, write_findings
 
@@ -338,14 +340,21 @@ def rollback(
     typer.echo(f"readers now get release {now.release_id}{was}: as of {now.as_of_date}, source {now.source}")
 
 
-@app.command(epilog=examples("rotation ui", "rotation ui --port 3100"))
+@app.command(epilog=examples("rotation ui", "rotation ui --port 3100", "rotation ui --only daemon"))
 def ui(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 3000,
+    only: Annotated[Part | None, typer.Option(help="One of the two alone, for a service manager.")] = None,
 ) -> None:
-    """Serve Dagster's web interface and its daemon (schedules, sensors) until ctrl-c."""
+    """Serve Dagster's web interface and its daemon (schedules, sensors) until ctrl-c.
+
+    Runs and switches lie in the warehouse's folder `dagster`, unless DAGSTER_HOME says otherwise.
+    """
+    from pipelines.cli.ui import become
     from pipelines.cli.ui import serve as serve_interface
 
+    if only:
+        become(only, host, port)
     raise typer.Exit(serve_interface(host, port))
 
 

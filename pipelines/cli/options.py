@@ -61,6 +61,13 @@ class RunFormat(StrEnum):
     JSON = "json"
 
 
+class Part(StrEnum):
+    """A half of the interface, as a service of its own."""
+
+    WEBSERVER = "webserver"
+    DAEMON = "daemon"
+
+
 def examples(*lines: str) -> str:
     """A help text's last part."""
     return "\n".join(["Examples:", *(f"  {line}" for line in lines)])

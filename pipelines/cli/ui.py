@@ -9,10 +9,29 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
 
+from pipelines.cli.options import Part
 from pipelines.settings import PROJECT_ROOT, SettingsError, load_settings, prepare_process_environment
 
 STOP_TIMEOUT_S = 30.0
+
+
+def become(part: Part, host: str, port: int) -> NoReturn:
+    """Turn this process into one of Dagster's two programs, with the home and the environment of this project.
+
+    Raises:
+        SettingsError: the address cannot be listened on.
+    """
+    prepare_process_environment(load_settings().warehouse_dir)
+    program = str(Path(sys.executable).with_name(f"dagster-{part}"))
+    arguments = ["run", "-w", "workspace.yaml"]
+    if part is Part.WEBSERVER:
+        _require_free(host, port)
+        arguments = ["-h", host, "-p", str(port), "-w", "workspace.yaml"]
+    os.chdir(PROJECT_ROOT)
+    os.execv(program, [program, *arguments])
 
 
 def serve(host: str, port: int) -> int:

@@ -39,11 +39,8 @@ def upkeep(
             removed["runs_removed"] = forget_runs(context.instance, now - timedelta(days=days))
     except Exception as error:
         context.log.warning(f"not everything that is old was cleared away: {type(error).__name__}: {error}")
-    megabytes = {
-        f"{name}_mb": round(size / 1e6, 1)
-        for name, size in disk_use(files.directory, dagster_home(files.directory)).items()
-    }
-    return dg.MaterializeResult(metadata=removed | megabytes)
+    sizes = disk_use(files.directory, dagster_home(files.directory))
+    return dg.MaterializeResult(metadata=removed | {f"{name}_mb": round(size / 1e6, 1) for name, size in sizes.items()})
 
 
 def forget_runs(instance: dg.DagsterInstance, before: datetime, most: int = MOST_RUNS_A_NIGHT) -> int:
