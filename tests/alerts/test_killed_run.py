@@ -5,7 +5,6 @@ from dagster._core.events import EngineEventData
 
 from pipelines.failures import UNEXPECTED, what_failed
 
-
 KEPT = "readers keep the release they have, and the next run goes on from what was fetched"
 
 

@@ -83,7 +83,9 @@ def main() -> int:
     """Give 0 when everything was as it should be."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__.splitlines()[0])
     parser.add_argument("--nights", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=1334, help="of the faults; with 1334 every kind of trouble comes early")
+    parser.add_argument(
+        "--seed", type=int, default=1334, help="of the faults; with 1334 every kind of trouble comes early"
+    )
     parser.add_argument("--to", type=Path, default=Path("soak"), help="where soak.json and soak.md go")
     parser.add_argument("--work", type=Path, help="where warehouse, Dagster home and logs go; default: a temporary one")
     chosen = parser.parse_args()

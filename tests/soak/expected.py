@@ -13,8 +13,10 @@ from typing import Any
 import duckdb
 
 STALE_AFTER = timedelta(hours=26)
-# Kinds of which a release says so itself, in one column or by one status; alarms on margin are only checked for once.
-_LASTING = ("concentration", "concentration_over", "halt", "halt_over")
+_DERIVED = (
+    "state_change", "position_opened", "position_closed", "concentration", "concentration_over", "stale_release",
+    "run_failed", "gate_blocked", "exchanges_unreachable", "withdrawn",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -132,12 +134,7 @@ def compare(expected: Iterable[str], told: Sequence[dict[str, Any]]) -> Comparis
     """
     wanted = set(expected)
     ids = Counter(event["event_id"] for event in told)
-    derived = {
-        event["event_id"]
-        for event in told
-        if event["kind"] in (*_LASTING, "state_change", "position_opened", "position_closed", "stale_release", "withdrawn")
-        or event["event_id"].startswith("run:")
-    }  # fmt: skip
+    derived = {event["event_id"] for event in told if event["kind"] in _DERIVED}
     return Comparison(
         sorted(wanted - ids.keys()),
         sorted(derived - wanted),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -66,7 +67,7 @@ def disk_trends(nights: Rows) -> list[Trend]:
     trends = []
     for name in [*nights[0]["disk_mb"], "all"]:
         sizes = [sum(row["disk_mb"].values()) if name == "all" else row["disk_mb"][name] for row in nights]
-        growth = [after - before for before, after in zip(sizes, sizes[1:], strict=False)]
+        growth = [after - before for before, after in pairwise(sizes)]
         late = growth[_warm_up(len(growth)) :]
         few = _few(len(late))
         first, last = fmean(late[:few]), fmean(late[-few:])
@@ -88,8 +89,8 @@ def memory_trends(nights: Rows) -> list[Trend]:
             continue
         few = _few(len(values))
         first, last = median(values[:few]), median(values[-few:])
-        trends = Trend(f"RSS: {name}, MB", first, last, _slope(values), first * most, last <= first * most)
-        found.append(trends)
+        trend = Trend(f"RSS: {name}, MB", first, last, _slope(values), first * most, last <= first * most)
+        found.append(trend)
     return found
 
 

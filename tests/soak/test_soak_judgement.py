@@ -28,7 +28,8 @@ def decided(number: int, back: int, **changed: object) -> Decided:
     day = FIRST + timedelta(days=back)
     usual = {
         "release_id": f"{number:06d}-{day:%Y%m%d}", "published_at": datetime(2026, 9, 16, 0, 16) + timedelta(days=back),
-        "day": day, "before": day - timedelta(days=1), "states": {"DEFI": "NEUTRAL"}, "states_before": {"DEFI": "NEUTRAL"},
+        "day": day, "before": day - timedelta(days=1),
+        "states": {"DEFI": "NEUTRAL"}, "states_before": {"DEFI": "NEUTRAL"},
         "opened": frozenset(), "closed": frozenset(), "concentration": None, "concentration_before": None,
     }  # fmt: skip
     return Decided(**(usual | changed))
