@@ -28,7 +28,7 @@ _KEPT = "an earlier release stays as it is"
 # What Dagster's code server writes of a run's process that has ended by itself, and what our run launcher says of one
 # that is gone together with the code server.
 _KILLED = re.compile(
-    r"^Run execution process for \S+ (?P<how>[^.]+)\.|^Detected run worker status FAILED: '(?P<who>.+)'\. "
+    r"Run execution process for \S+ (?P<how>[^.]+)\.|^Detected run worker status FAILED: '(?P<who>.+)'\. "
 )
 
 # A gate that had nothing to judge has not said yes.

@@ -25,6 +25,7 @@ BEFORE_THE_NIGHT = timedelta(seconds=-5)
 NEWS = timedelta(hours=2, minutes=45)  # late enough for a release that was not followed by one to be too old
 LATER = (timedelta(hours=12), timedelta(hours=21))  # after the decision: somebody has looked by then
 RUN_SECONDS = 900.0
+KILLED_AFTER_S = 0.5  # into the step
 HISTORY_DAYS = 10  # shorter than usual, so that the history reaches its bound within fifty nights
 _DOWN = 100_000
 DBT_TARGET = PROJECT / "dbt" / "target"
@@ -53,7 +54,6 @@ class Soak:
     releases: list[Decided] = field(default_factory=list)
     runs: dict[str, str] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
-    usual_seconds: float = 40.0
     _began: float = field(default_factory=time.time)
 
     @property
@@ -97,19 +97,22 @@ class Soak:
         """Be with the run to its end, or end it as planned; gives the seconds that it took."""
         wait_for(f"the start of run {run_id}", 300, self._begun(run_id))
         began = time.monotonic()
-        if night.killed_at_frac is not None:
-            time.sleep(night.killed_at_frac * self.usual_seconds)
-            if not night.power_cut:
-                self.daemon.kill_run()
-            else:
+        if night.killed_in is not None:
+            wait_for(
+                f"step {night.killed_in} of run {run_id}", RUN_SECONDS, lambda: self._is_in(night.killed_in, run_id)
+            )
+            time.sleep(KILLED_AFTER_S)
+            if night.power_cut:
                 self.daemon.cut_power()
                 self.daemon.start()
                 return time.monotonic() - began
+            self.daemon.kill_run()
         wait_for(f"the end of run {run_id}", RUN_SECONDS, lambda: self._status(run_id).is_finished)
-        seconds = time.monotonic() - began
-        if self._status(run_id).status.value == "SUCCESS":
-            self.usual_seconds = seconds
-        return seconds
+        return time.monotonic() - began
+
+    def _is_in(self, step: str, run_id: str) -> bool:
+        """Whether the step has begun, or the run has ended before it."""
+        return step in self.daemon.steps_begun(run_id) or self._status(run_id).is_finished
 
     def _begun(self, run_id: str) -> Any:
         return lambda: self._status(run_id).status.value not in ("QUEUED", "NOT_STARTED", "STARTING")
@@ -149,7 +152,7 @@ class Soak:
             self.violations.append(f"{night.day}: the new release {release.release_id} is about another day")
         if not run.is_finished:
             self.violations.append(f"{night.day}: run {run_id} is {status} for ever")
-        if (status == "SUCCESS") != is_new and night.killed_at_frac is None:
+        if (status == "SUCCESS") != is_new and night.killed_in is None:
             self.violations.append(f"{night.day}: run {status}, and {'a' if is_new else 'no'} new release")
         if not is_new and not reason:
             self.violations.append(f"{night.day}: no release, and no reason was told")

@@ -44,6 +44,8 @@ def _market_faults(exchange: str, seed: int) -> dict[str, list[Rule]]:
     }  # fmt: skip
 
 
+# Of a run; in each of them it writes something that the next run has to cope with.
+STEPS = ("raw__binance", "raw_tables", "marts", "portfolio", "audit", "publish__release", "publish__report")
 STALE_MARKET = "yesterday's market"
 
 
@@ -56,7 +58,7 @@ class Night:
         day: The UTC day that is decided.
         market: Name of what is wrong with the exchanges; `CLEAN` for nothing.
         rules: The local exchange's fault rules.
-        killed_at_frac: The run's process is killed (SIGKILL) after this share of a usual run's time; None: it is not.
+        killed_in: The run's process is killed (SIGKILL) in this step of it; None: it is not.
         power_cut: What is killed then is the daemon with everything that it started.
         daemon_restarted: The daemon is ended (SIGTERM) and started again before the night.
         webhook_down: The webhook's receiver answers 503 from the run on until the next night.
@@ -67,7 +69,7 @@ class Night:
     day: date
     market: str = CLEAN
     rules: tuple[Rule, ...] = ()
-    killed_at_frac: float | None = None
+    killed_in: str | None = None
     power_cut: bool = False
     daemon_restarted: bool = False
     webhook_down: bool = False
@@ -76,7 +78,7 @@ class Night:
     @property
     def is_clean(self) -> bool:
         """True where nothing that concerns the run goes wrong."""
-        return self.market == CLEAN and self.killed_at_frac is None
+        return self.market == CLEAN and self.killed_in is None
 
     @property
     def is_stale_market(self) -> bool:
@@ -87,8 +89,8 @@ class Night:
     def words(self) -> str:
         """All of it on one line."""
         parts = [] if self.market == CLEAN else [self.market]
-        if self.killed_at_frac is not None:
-            parts.append("power cut" if self.power_cut else "run killed")
+        if self.killed_in is not None:
+            parts.append(f"{'power cut' if self.power_cut else 'run killed'} in {self.killed_in}")
         parts += [
             word
             for word, is_so in (
@@ -125,10 +127,10 @@ def draw(nights: int, seed: int, first_day: date) -> list[Night]:
         rules = _market_faults(rng.choice(EXCHANGES), rng.randrange(1_000))[name]
         change(place, market=name, rules=tuple(rules))
     for place in some(0.08):
-        change(place, killed_at_frac=round(rng.uniform(0.1, 0.9), 2))
+        change(place, killed_in=rng.choice(STEPS))
     first_half = [place for place in inner if nights // 10 < place < nights // 2 and plan[place].is_clean]
     for place in some(0.04, first_half):
-        change(place, killed_at_frac=round(rng.uniform(0.1, 0.9), 2), power_cut=True)
+        change(place, killed_in=rng.choice(STEPS), power_cut=True)
     for place in some(0.04, [place for place in inner if place < nights // 2]):
         change(place, daemon_restarted=True)
     for place in some(0.1):

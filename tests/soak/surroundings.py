@@ -193,6 +193,11 @@ class Daemon:
         """Records of all runs, the newest first."""
         return list(self._instance.get_run_records())
 
+    def steps_begun(self, run_id: str) -> set[str]:
+        """Names of the steps of a run that have begun."""
+        events = self._instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_START)
+        return {event.dagster_event.step_key for event in events if event.dagster_event}
+
     def wait_for_ticks(self, since: datetime, seconds: float = 240.0) -> None:
         """Until every alert sensor has looked once, and ended its look, since a moment."""
         for name in SENSORS:

@@ -19,7 +19,7 @@ def test_a_seed_always_draws_the_same_nights_and_half_of_them_have_healthy_excha
     assert len(faults) == 20 and len(set(faults)) == 18  # each of the 18 kinds before any comes again
     assert plan[0].words == plan[-1].words == "-"
     assert sum(night.power_cut for night in plan) == 2
-    assert any(night.killed_at_frac is not None and not night.power_cut for night in plan)
+    assert any(night.killed_in is not None and not night.power_cut for night in plan)
     assert {True} == {any(getattr(night, name) for night in plan) for name in ("webhook_down", "mail_down")}
 
 
