@@ -71,7 +71,13 @@ class Exchange:
         command += ["--faults", str(faults)]
         with (self._folder / "exchange.log").open("ab") as log:
             self._process = subprocess.Popen(
-                command, cwd=PROJECT, env=self._environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
+                command,
+                cwd=PROJECT,
+                env=self._environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,  # a ctrl-c in the terminal is for the test alone
             )
         if not self._process.stdout.readline():
             raise Stuck("the local exchange did not start: see exchange.log")
