@@ -1,8 +1,8 @@
 """The one time axis of the pipeline: a partition is the UTC day that a decision is about."""
 
 import warnings
-from collections.abc import Mapping
-from datetime import date
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
 
 import dagster as dg
 
@@ -13,6 +13,9 @@ DAILY = dg.DailyPartitionsDefinition(start_date=FIRST_PARTITION, timezone="UTC")
 
 # `backfill_policy` is marked beta and says so once per asset; the version is pinned
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
+
+# What a step holds in memory grows with these days, not with the range of the run.
+BATCH_DAYS = 250
 
 _SINGLE = "dagster/partition"
 _RANGE_START = "dagster/asset_partition_range_start"
@@ -37,6 +40,14 @@ def partition_days(context: dg.AssetExecutionContext) -> tuple[date, date]:
         newest = last_decidable_day(utc_now())
         return newest, newest
     return date.fromisoformat(first), date.fromisoformat(last)
+
+
+def batches(first_day: date, last_day: date) -> Iterator[tuple[date, date]]:
+    """The days of a run in order, a number of them at a time: first and last day of each batch, both included."""
+    while first_day <= last_day:
+        batch_end = min(first_day + timedelta(days=BATCH_DAYS - 1), last_day)
+        yield first_day, batch_end
+        first_day = batch_end + timedelta(days=1)
 
 
 def run_days(tags: Mapping[str, str]) -> str:

@@ -2,8 +2,8 @@
 
 Dagster records two events per asset and day. Its SQLite event log opens a new engine for every event, 13 ms each
 here: a three-year range of five assets took over two minutes for bookkeeping alone. One engine per file and thread
-brings that to 3 ms, and one transaction for the events that Dagster hands over together to a fraction of it. Nothing
-else is changed; a home written by one can be read by the other.
+brings that to 3 ms, and one transaction for the events that Dagster hands over together, with one update of an asset's
+newest event, to a fraction of it. Nothing else is changed; a home written by one can be read by the other.
 """
 
 import threading
@@ -47,9 +47,22 @@ class PooledEventLogStorage(SqliteEventLogStorage):
         engines = {shard: self._engine(shard) for shard in sorted(shards)}
         with self._db_lock, ExitStack() as files:
             connections = {shard: files.enter_context(engine.begin()) for shard, engine in engines.items()}
-            self._held.connections = connections
+            self._held.connections, self._held.newest = connections, {}
             files.callback(self._held.__dict__.clear)
             super().store_event_batch(events)
+            for event, event_id in self._held.newest.values():
+                super()._store_asset_event(connections[INDEX_SHARD_NAME], event, event_id)
+
+    def _store_asset_event(self, conn: Connection, event: EventLogEntry, event_id: int) -> None:
+        # The table of assets holds the newest event of each kind: of a batch the last one is all that stays.
+        newest: dict[Any, tuple[EventLogEntry, int]] | None = getattr(self._held, "newest", None)
+        if newest is None:
+            super()._store_asset_event(conn, event, event_id)
+            return
+        told = event.get_dagster_event()
+        kind = told.asset_key, told.event_type_value
+        newest.pop(kind, None)  # in the order of the last events
+        newest[kind] = event, event_id
 
     def _engine(self, shard: str) -> Engine:
         engine = self._engines.get(shard)

@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from collections import defaultdict
-from collections.abc import Iterator
-from datetime import date
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
 from typing import Any
 
 import dagster as dg
@@ -12,7 +12,7 @@ import polars as pl
 
 from pipelines.clock import utc_now
 from pipelines.metadata import preview
-from pipelines.partitions import DAILY, ONE_RUN, partition_days
+from pipelines.partitions import DAILY, ONE_RUN, batches, partition_days
 from pipelines.portfolio import inputs
 from pipelines.portfolio.book import NightBook
 from pipelines.portfolio.correlations import role_correlations
@@ -90,18 +90,20 @@ def portfolio(
     """Decide the days of the run, one after the other."""
     first_day, last_day = partition_days(context)
     report("portfolio", f"{first_day} to {last_day}")
+    row_counts: Counter[str] = Counter()
     with warehouse.files.open_build() as connection:
         begin_deciding(connection, warehouse.files, context.run_id, last_day)
-        tables, decisions = _decide(connection, settings, first_day, last_day)
-        replace_days(connection, DECISIONS, frame(DECISIONS, decisions), first_day, last_day)
-        for table in NIGHT_TABLES:
-            replace_days(connection, table, tables[table.name], first_day, last_day)
+        known_at = inputs.read_knowledge_times(connection, first_day, last_day)
+        hashes = input_hashes(connection, first_day, last_day, max(known_at.values(), default=utc_now()))
+        for first, last in batches(first_day, last_day):
+            tables = _decide(connection, settings, hashes, known_at, first, last)
+            for table in (DECISIONS, *NIGHT_TABLES):
+                row_counts[table.name] += replace_days(connection, table, tables[table.name], first, last)
     for spec in SPECS:
         name = spec.key.path[-1]
-        rows = tables[name]
-        metadata: dict[str, Any] = {"dagster/row_count": rows.height, "window": f"{first_day} to {last_day}"}
+        metadata: dict[str, Any] = {"dagster/row_count": row_counts[name], "window": f"{first_day} to {last_day}"}
         if name in _PREVIEWS:
-            tonight = rows.filter(rows["as_of_date"] == last_day)
+            tonight = tables[name].filter(pl.col("as_of_date") == last_day)
             metadata["tonight"] = preview(tonight.select(_PREVIEWS[name]).head(40))
         yield dg.MaterializeResult(asset_key=spec.key, metadata=metadata)
 
@@ -115,17 +117,20 @@ _PREVIEWS = {
 
 
 def _decide(
-    connection: Connection, settings: RunSettings, first_day: date, last_day: date
-) -> tuple[dict[str, pl.DataFrame], list[dict[str, Any]]]:
-    """The frames of a run's days per table, and the rows of `portfolio.decisions`."""
+    connection: Connection,
+    settings: RunSettings,
+    hashes: Mapping[date, str],
+    known_at: Mapping[date, datetime],
+    first_day: date,
+    last_day: date,
+) -> dict[str, pl.DataFrame]:
+    """The frame of every table for some days, which go on from the newest decision before them."""
     chosen, effective = settings.load(), settings.load_effective()
     policy = effective.policy
     book = inputs.read_book(connection, first_day)
     world = inputs.read_world(connection, book, chosen, effective, first_day, last_day)
     sentences = inputs.read_sentences(connection, first_day, last_day)
-    known_at = inputs.read_knowledge_times(connection, first_day, last_day)
     stored_at = inputs.read_stored_times(connection, first_day, last_day)
-    hashes = input_hashes(connection, first_day, last_day, max(known_at.values(), default=utc_now()))
     stamp = {
         "policy_hash": policy.canonical_hash(),
         "code_version": code_version(),
@@ -141,14 +146,13 @@ def _decide(
         return hashlib.sha256(json.dumps(record, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    decisions = []
     for night in decide_nights(book, world, policy, first_day, last_day, name_decision):
         day = night.decision.as_of
         for table, added in night_rows(night, sentences.get(day, {}), world.strategic, policy).items():
             rows[table] += added
         decided_at = stored_at.get(night.decision_id, known_at[day])
         is_observed = (decided_at.date() - day).days <= 1
-        decisions.append(
+        rows[DECISIONS.name].append(
             decision_row(night)
             | stamp
             | {
@@ -157,14 +161,12 @@ def _decide(
                 "pit_quality": "observed" if is_observed else "assumed",
             }
         )
-        if len(decisions) % 100 == 0:
-            report("portfolio", f"decided {day}")
-    frames = {table.name: frame(table, rows[table.name]) for table in NIGHT_TABLES}
-    sleeve, nav = frames[FUTURES_SLEEVE.name], frames[NAV_DAILY.name]
+    report("portfolio", f"decided {last_day}")
+    frames = {table.name: frame(table, rows[table.name]) for table in (DECISIONS, *NIGHT_TABLES)}
     frames[FUTURES_SLEEVE.name] = _with_correlations(
-        connection, sleeve, nav, first_day, policy.budgets.correlation_min_days
+        connection, frames[FUTURES_SLEEVE.name], frames[NAV_DAILY.name], first_day, policy.budgets.correlation_min_days
     )
-    return frames, decisions
+    return frames
 
 
 def _with_correlations(
@@ -174,7 +176,7 @@ def _with_correlations(
     earlier = read(
         connection, f"select * from {NAV_DAILY.qualified_name} where as_of_date < $first_day", {"first_day": first_day}
     )
-    told = role_correlations(pl.concat([earlier.select(nav.columns), nav]), min_days)
+    told = role_correlations(pl.concat([earlier.select(nav.columns), nav]), min_days, first_day)
     texts = pl.Series("role_correlations", [told[day] for day in sleeve["as_of_date"]], dtype=pl.String)
     return sleeve.with_columns(texts)
 

@@ -4,7 +4,7 @@ import dagster as dg
 
 from pipelines.clock import utc_now
 from pipelines.metadata import preview
-from pipelines.partitions import DAILY, ONE_RUN, partition_days
+from pipelines.partitions import DAILY, ONE_RUN, batches, partition_days
 from pipelines.progress import report
 from pipelines.resources import PipelineWarehouse, RunSettings
 from pipelines.signals.inputs import (
@@ -52,18 +52,17 @@ def sector_signals(
     with warehouse.files.open_build() as connection:
         begin_deciding(connection, warehouse.files, context.run_id, last_day)
         first_day = first_day_to_signal(connection, first_day)
-        signals = build_signals(
-            read_sector_metrics(connection, last_day),
-            read_sector_spreads(connection, first_day, last_day),
-            settings.load_policy(),
-            first_day,
-            last_day,
-        )
-        replace_days(connection, SECTOR_SIGNALS, signals.with_columns(decided_at=known_at), first_day, last_day)
+        policy, row_count = settings.load_policy(), 0
+        for first, last in batches(first_day, last_day):
+            metrics, spreads = read_sector_metrics(connection, last), read_sector_spreads(connection, first, last)
+            signals = build_signals(metrics, spreads, policy, first, last)
+            row_count += replace_days(
+                connection, SECTOR_SIGNALS, signals.with_columns(decided_at=known_at), first, last
+            )
     tonight = signals.filter(signals["as_of_date"] == last_day)
     return dg.MaterializeResult(
         metadata={
-            "dagster/row_count": signals.height,
+            "dagster/row_count": row_count,
             "window": f"{first_day} to {last_day}",
             "tonight": preview(tonight.select("sector", "state", "action", "explanation")),
         }
