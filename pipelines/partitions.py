@@ -15,7 +15,7 @@ DAILY = dg.DailyPartitionsDefinition(start_date=FIRST_PARTITION, timezone="UTC")
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 # What a step holds in memory grows with these days, not with the range of the run.
-BATCH_DAYS = 250
+BATCH_DAYS = 100
 
 _SINGLE = "dagster/partition"
 _RANGE_START = "dagster/asset_partition_range_start"
