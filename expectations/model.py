@@ -6,6 +6,9 @@ from datetime import UTC, date, datetime, timedelta
 
 from expectations.limits import DEFAULT_LIMITS, Limits
 
+# The remedy of a check that no data can break.
+REPORT_IT = "Nothing was published. Report it with this line: the calculation must not do this."
+
 
 @dataclass(frozen=True)
 class Parameters:
