@@ -37,4 +37,4 @@ $(INSTALLED): requirements.lock pyproject.toml
 	touch $(INSTALLED)
 
 clean:
-	rm -rf $(VENV) .dagster/storage .dagster/history .dagster/schedules dbt/target dbt/logs site
+	rm -rf $(VENV) dbt/target dbt/logs site

@@ -1,17 +1,13 @@
 """The gate after ingestion: is what this run loaded fit to be calculated with?"""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from expectations.ages import CANDLE_END, KINDS, ages_sql, newest_rows_sql
 from expectations.model import Check, Parameters, Question, text_sql, timestamp_sql
-from expectations.rules import TIMEFRAMES_US, helper_columns_sql, row_rules
+from expectations.rules import helper_columns_sql, row_rules
 from warehouse.contracts import FACTS, Table
 
 _RECENT_DAYS = 40  # comparisons between series look at rows this young; a first load of years is not compared
-_CANDLE_END = (
-    "opened_at + case timeframe "
-    + " ".join(f"when '{name}' then interval {us // 1_000_000} second" for name, us in TIMEFRAMES_US.items())
-    + " end"
-)
 _REPORT = "Nothing was published. Report it with this line: the loading must not do this."
 
 
@@ -37,8 +33,7 @@ def _this_run(p: Parameters) -> str:
 
 
 def _recent(p: Parameters, column: str) -> str:
-    first = p.decision_at - timedelta(days=_RECENT_DAYS)
-    return f"{column} between {timestamp_sql(first)} and {timestamp_sql(p.decision_at)}"
+    return f"{column} between {timestamp_sql(_first_recent(p))} and {timestamp_sql(p.decision_at)}"
 
 
 def _row_rules(table: Table, p: Parameters) -> Question:
@@ -76,20 +71,8 @@ def _unique_keys(table: Table, p: Parameters) -> Question:
     )
 
 
-def _newest_sql(p: Parameters) -> str:
-    """Newest event per kind and exchange among the series that a decision reads."""
-    return f"""
-        select 'perpetual candles' as kind, exchange, max({_CANDLE_END}) as newest_at from raw.futures_ohlcv
-        where price_type = 'last' and market_type = 'perpetual' and {_recent(p, "opened_at")}
-            and {_CANDLE_END} <= {timestamp_sql(p.decision_at)}
-        group by exchange
-        union all
-        select 'funding rates', exchange, max(settled_at) from raw.funding_rates
-        where {_recent(p, "settled_at")} group by exchange
-        union all
-        select 'open interest', exchange, max(observed_at) from raw.open_interest
-        where {_recent(p, "observed_at")} group by exchange
-    """
+def _first_recent(p: Parameters) -> datetime:
+    return p.decision_at - timedelta(days=_RECENT_DAYS)
 
 
 _FRESH_TABLES = ("raw.futures_ohlcv", "raw.funding_rates", "raw.open_interest")
@@ -101,8 +84,8 @@ def _some_exchange_is_fresh(p: Parameters) -> Question:
         "raw.load_batches",
         f"""
         select kind, cast(coalesce(max(newest_at) >= {oldest}, false) as integer) as some_exchange_is_fresh
-        from (values ('perpetual candles'), ('funding rates'), ('open interest')) as kinds (kind)
-        left join ({_newest_sql(p)}) using (kind)
+        from (values {", ".join(f"('{kind}')" for kind in KINDS)}) as kinds (kind)
+        left join ({newest_rows_sql(_first_recent(p), p.decision_at)}) using (kind)
         group by kind
         """,
         ("kind",),
@@ -126,15 +109,7 @@ def _each_exchange_is_fresh(p: Parameters) -> Question:
         f"""
         select kind, exchange,
             coalesce(epoch({timestamp_sql(p.decision_at)} - newest_at) / 3600, {24 * _RECENT_DAYS}) as hours_behind
-        from (select distinct exchange from raw.load_batches where run_id = {text_sql(p.run_id)})
-        cross join (values ('perpetual candles', 'futures_ohlcv'), ('funding rates', 'funding_rates'),
-            ('open interest', 'open_interest')) as kinds (kind, dataset)
-        left join (
-            select exchange, dataset, bool_and(status = 'absent') as is_absent
-            from raw.load_batches where run_id = {text_sql(p.run_id)} group by exchange, dataset
-        ) using (exchange, dataset)
-        left join ({_newest_sql(p)}) using (kind, exchange)
-        where not coalesce(is_absent, false) or newest_at is not null
+        from ({ages_sql(f"run_id = {text_sql(p.run_id)}", _first_recent(p), p.decision_at)})
         """,
         ("kind", "exchange"),
         (
@@ -278,7 +253,7 @@ def _open_interest_usd(p: Parameters) -> Question:
                 and open_interest_usd is not null and open_interest_base is not null
         ) as published
         asof join (
-            select exchange, symbol, {_CANDLE_END} as closed_at, close from raw.futures_ohlcv
+            select exchange, symbol, {CANDLE_END} as closed_at, close from raw.futures_ohlcv
             where price_type = 'last' and {_recent(p, "opened_at")}
         ) as candles
             on published.exchange = candles.exchange and published.symbol = candles.symbol

@@ -11,6 +11,7 @@ from pipelines.alerts.events import FailedRun
 from pipelines.partitions import run_days
 from pipelines.raw.checks import COVERAGE_CHECK
 from pipelines.raw.snapshot import ExchangesOutOfReach
+from pipelines.run_queue import run_warehouse
 
 UNEXPECTED, BAD_USAGE, GATE_SAID_NO, UNREACHABLE = 1, 2, 3, 4
 
@@ -45,7 +46,8 @@ def what_failed(events: Sequence[dg.DagsterEvent]) -> tuple[int, str]:
         if name in _FOR_PEOPLE:
             return BAD_USAGE, error.message.split(": ", 1)[-1].strip()
     error = next(iter(_errors(events)), None)
-    said = error.message.strip().splitlines()[-1] if error else "no error was recorded"
+    ended = [event.message for event in events if event.event_type == dg.DagsterEventType.RUN_FAILURE and event.message]
+    said = error.message.strip().splitlines()[-1] if error else (ended or ["no error was recorded"])[-1]
     return UNEXPECTED, f"the run failed unexpectedly: {said}"
 
 
@@ -76,8 +78,8 @@ def recent_failures(
     found = []
     for run in reversed([run for run in runs if run.run_id not in skipped]):
         config: Any = run.run_config.get("resources", {}) if isinstance(run.run_config, dict) else {}
-        directory = config.get("warehouse", {}).get("config", {}).get("directory")
-        if directory is not None and Path(directory).resolve() != warehouse_dir.resolve():
+        directory = run_warehouse(run)
+        if directory is not None and directory.resolve() != warehouse_dir.resolve():
             continue
         events = [entry.dagster_event for entry in instance.all_logs(run.run_id) if entry.dagster_event]
         exit_code, message = what_failed(events)

@@ -1,6 +1,6 @@
 """Starting a night from the command line: which days, one Dagster run, and what became of it."""
 
-from contextlib import redirect_stdout
+from contextlib import AbstractContextManager, redirect_stdout
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pipelines.clock import last_decidable_day, utc_now
 from pipelines.holdings.effective import load_effective
 from pipelines.policy import Policy
+from pipelines.progress import report_waiting
 from pipelines.settings import Settings, SettingsError
 from warehouse.connection import Warehouse
 from warehouse.errors import WarehouseError
@@ -55,38 +56,43 @@ def run(
         SettingsError: The days cannot be decided.
         PolicyError: The policy file cannot be used.
         PortfolioError: The portfolio file cannot be used.
-        WarehouseError: The warehouse is locked or holds another source's data.
+        WarehouseError: The warehouse is still being written after the longest wait, or holds another source's data.
     """
-    policy = load_effective(settings).policy
-    warehouse = Warehouse(settings.warehouse_dir)
-    published = current_release(warehouse)
-    first_day, last_day = choose_days(settings, policy, published, day, first_day, last_day)
-    _refuse_other_source(settings, warehouse, published)
-    with warehouse.write_lock("checking that nobody else writes"):
-        pass
-    return _execute(settings, warehouse, first_day, last_day)
+    policy, warehouse = load_effective(settings).policy, Warehouse(settings.warehouse_dir)
+
+    def chosen() -> tuple[date, date]:
+        return choose_days(settings, policy, _own_release(settings, warehouse), day, first_day, last_day)
+
+    chosen()  # what is refused in any case should not be waited for
+    with _turn(settings, warehouse):
+        return _execute(settings, warehouse, *chosen())
 
 
 def take_snapshot(settings: Settings) -> RunOutcome:
     """Write down the open interest of this moment where the exchange keeps no history of it, as one Dagster run.
 
     Raises:
-        WarehouseError: The warehouse is locked or holds another source's data.
+        WarehouseError: The warehouse is still being written after the longest wait, or holds another source's data.
     """
     from pipelines.jobs import SNAPSHOT
     from pipelines.raw.snapshot import snapshot_day
 
     warehouse = Warehouse(settings.warehouse_dir)
-    _refuse_other_source(settings, warehouse, current_release(warehouse))
-    with warehouse.write_lock("checking that nobody else writes"):
-        pass
-    day = snapshot_day(settings)
-    result, failure = _run_job(SNAPSHOT, settings, {}, f"snapshot_{day}")
+    _own_release(settings, warehouse)
+    with _turn(settings, warehouse):
+        _own_release(settings, warehouse)
+        day = snapshot_day(settings)
+        result, failure = _run_job(SNAPSHOT, settings, {}, f"snapshot_{day}")
     if failure is not None:
         return RunOutcome(failure[0], result.run_id, failure[1], day, day)
     (written,) = result.get_asset_materialization_events()
     rows = written.materialization.metadata["dagster/row_count"].value
     return RunOutcome(DONE, result.run_id, f"open interest written down for {day}: {rows} rows", day, day)
+
+
+def _turn(settings: Settings, warehouse: Warehouse) -> AbstractContextManager[object]:
+    """The write lock for the whole run, the choice of its days included; a waiting person is told for whom."""
+    return warehouse.write_lock(None, settings.lock_wait_seconds, report_waiting)
 
 
 def choose_days(
@@ -137,12 +143,15 @@ def _available_days(settings: Settings, policy: Policy) -> tuple[date, date]:
     return ends - timedelta(days=decided - 1), ends
 
 
-def _refuse_other_source(settings: Settings, warehouse: Warehouse, published: Release | None) -> None:
+def _own_release(settings: Settings, warehouse: Warehouse) -> Release | None:
+    """The current release, once it is certain that it was made from the data that this run reads."""
+    published = current_release(warehouse)
     if published is not None and published.source != settings.source:
         raise WarehouseError(
             f"{warehouse.directory} holds {published.source} data; mixing it with {settings.source} data would make "
             "decisions about neither. Give another --warehouse DIR, or remove this one"
         )
+    return published
 
 
 def _execute(settings: Settings, warehouse: Warehouse, first_day: date, last_day: date) -> RunOutcome:

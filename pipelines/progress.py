@@ -4,6 +4,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from warehouse.lock import LockHolder, writer
+
+TURN = "turn"
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -23,6 +27,11 @@ def report(stage: str, note: str = "", done: int = 0, total: int | None = None) 
     """Tell every listener how far a stage is; safe to call from any thread."""
     for listener in _listeners:
         listener(Progress(stage, note, done, total))
+
+
+def report_waiting(who: LockHolder | None, waited_s: float) -> None:
+    """Tell every listener for whom the turn to write the warehouse is awaited; asked for again and again meanwhile."""
+    report(TURN, f"waiting for {writer(who)}")
 
 
 @contextmanager

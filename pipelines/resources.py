@@ -1,5 +1,6 @@
 """What the assets are given: the settings of the run, the warehouse under its write lock, the open exchanges."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -9,12 +10,16 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from pipelines.holdings.effective import Effective, load_effective
+from pipelines.partitions import run_days
 from pipelines.policy import Policy
 from pipelines.settings import Settings, load_settings
 from warehouse.connection import Warehouse
+from warehouse.lock import LockHolder, Waiting, writer
 
 if TYPE_CHECKING:
     from pipelines.raw.session import IngestSession
+
+LOG_WAITING_EVERY_S = 60.0
 
 
 class RunSettings(dg.ConfigurableResource):
@@ -56,7 +61,11 @@ class PipelineWarehouse(dg.ConfigurableResource):
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["PipelineWarehouse"]:
-        with self.files.write_lock(f"run {context.run_id}"):
+        run, files = context.run, self.files
+        days = run_days(run.tags)
+        what = f"{run.job_name}{f' of {days}' if days else ''}, Dagster run {run.run_id}"
+        with files.hold_lock(what, load_settings().lock_wait_seconds, _tell_log(context.log)):
+            files.describe_lock(what)  # where the command line has taken the lock before it knew the days
             yield self
 
     @property
@@ -88,3 +97,16 @@ class Exchanges(dg.ConfigurableResource):
     def close(self) -> None:
         """Wait for every exchange and give the build file back, so that the next step can open it."""
         self._open.close()
+
+
+def _tell_log(log: logging.Logger) -> Waiting:
+    """Writes into a run's log for whom it waits: at once, whenever that is somebody else, and every minute."""
+    told: tuple[LockHolder | None, float] | None = None
+
+    def tell(who: LockHolder | None, waited_s: float) -> None:
+        nonlocal told
+        if told is None or who != told[0] or waited_s - told[1] >= LOG_WAITING_EVERY_S:
+            log.info(f"waiting for its turn for {waited_s:,.0f} s now: the warehouse is being written by {writer(who)}")
+            told = who, waited_s
+
+    return tell

@@ -9,11 +9,12 @@ from contextlib import suppress
 
 import dagster as dg
 
+from pipelines.alert_settings import load_alert_settings
 from pipelines.alerts.channels import open_channels
 from pipelines.alerts.check import News, failed_run_news, keep, release_news, stale_news, tell
 from pipelines.alerts.told import Told
 from pipelines.clock import utc_now
-from pipelines.settings import Settings, SettingsError, load_alert_settings, load_settings
+from pipelines.settings import Settings, SettingsError, load_settings
 from warehouse.connection import Warehouse
 from warehouse.errors import NoRelease
 

@@ -5,17 +5,14 @@ its input. Every field can be set as `ROTATION_<FIELD>`; nested ones as `ROTATIO
 exchange account (`ROTATION_KEY_<EXCHANGE>`, `ROTATION_SECRET_<EXCHANGE>`, `ROTATION_PASSPHRASE_<EXCHANGE>`, so for
 Binance `ROTATION_KEY_BINANCE` and `ROTATION_SECRET_BINANCE`) are no settings: only the command that reads balances asks
 for them, by `exchange_credentials`. Nor are the addresses and tokens that alerts are sent with
-(`ROTATION_ALERTS__<NAME>`): only what sends them asks for them, by `load_alert_settings`, so a mistake in them never
-stops a run.
+(`ROTATION_ALERTS__<NAME>`): they stand in `pipelines/alert_settings.py`.
 """
 
 import os
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -31,13 +28,17 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 DBT_DIRECTORY = PROJECT_ROOT / "dbt"
+INSTANCE_CONFIG = PROJECT_ROOT / "dagster.yaml"
+OLD_DAGSTER_HOME = PROJECT_ROOT / ".dagster"
+_OURS = "# Dagster's home of this project"
 SEEDS_DIRECTORY = DBT_DIRECTORY / "seeds"
 DEFAULT_PORTFOLIO = PROJECT_ROOT / "portfolio.yml"
 SUPPORTED_EXCHANGES = ("binance", "bybit", "bingx", "weex", "mexc", "bitget", "okx")
 DEFAULT_EXCHANGES = ("binance", "bybit", "bingx", "weex", "mexc")
 
 
-def _split(value: object) -> object:
+def split_commas(value: object) -> object:
+    """Text with commas between its parts as a tuple; anything else as it is."""
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
@@ -48,8 +49,11 @@ def _known(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-ExchangeNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_known)]
+ExchangeNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_commas), AfterValidator(_known)]
 """Names of supported exchanges, as text with commas between."""
+
+
+ALERT_PREFIX = "ROTATION_ALERTS__"
 
 
 class SettingsError(ValueError):
@@ -77,6 +81,18 @@ class IngestSettings(BaseModel):
     rate_limit: Literal["auto", "on", "off"] = "auto"
     timeout_seconds: float = Field(20.0, gt=0)
     retry_seconds: float = Field(60.0, ge=0)
+
+
+class RetentionSettings(BaseModel):
+    """What of a warehouse's history is cleared away at the end of a successful night.
+
+    Attributes:
+        history_days: Dagster's runs with their events, and the logs of runs, are kept for this long; 0: for ever.
+    """
+
+    model_config = {"extra": "forbid"}
+
+    history_days: int = Field(90, ge=0)
 
 
 class PublishSettings(BaseModel):
@@ -112,8 +128,10 @@ class Settings(BaseSettings):
             when live, else to a local exchange that the run starts and stops by itself.
         exchanges: Which exchanges are read.
         portfolio_value_usd: Worth of both sleeves at the first decision, where no portfolio file says what is held.
+        lock_wait_seconds: How long a run waits for its turn while somebody else writes the warehouse; 0: not at all.
         ingest: How facts are fetched.
         publish: What a release holds.
+        retention: What is cleared away.
     """
 
     model_config = SettingsConfigDict(
@@ -132,8 +150,10 @@ class Settings(BaseSettings):
     exchange_url: str | None = None
     exchanges: ExchangeNames = DEFAULT_EXCHANGES
     portfolio_value_usd: float = Field(100_000.0, gt=0)
+    lock_wait_seconds: float = Field(1800.0, ge=0)
     ingest: IngestSettings = IngestSettings()
     publish: PublishSettings = PublishSettings()
+    retention: RetentionSettings = RetentionSettings()
 
     @field_validator("exchanges")
     @classmethod
@@ -170,129 +190,6 @@ class Credentials:
     key: SecretStr
     secret: SecretStr
     passphrase: SecretStr | None
-
-
-def _address(value: SecretStr) -> SecretStr:
-    try:
-        parts = urlsplit(value.get_secret_value())
-        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_address = False
-    if not is_address:
-        raise ValueError("is no address; write it as https://...")
-    return value
-
-
-Address = Annotated[SecretStr, AfterValidator(_address)]
-ALERT_PREFIX = "ROTATION_ALERTS__"
-
-
-class AlertSettings(BaseSettings):
-    """Where alerts go, from `ROTATION_ALERTS__<FIELD>`. What is not set is not used; secrets print as stars.
-
-    Attributes:
-        webhook_url: Gets every event as JSON.
-        slack_url: A Slack incoming webhook.
-        telegram_token: Of the bot that writes.
-        telegram_chat: Whom it writes to.
-        telegram_url: The Bot API.
-        smtp_host: The mail server.
-        smtp_port: None: 587 with starttls, 465 with ssl, 25 with none.
-        smtp_security: How the connection is encrypted.
-        smtp_user, smtp_password: The log-in; None: without one.
-        smtp_from: The sender's address.
-        smtp_to: The recipients' addresses.
-        stale_hours: Age of the release in hours from which it counts as stale.
-        timeout_seconds: Longest wait for one answer.
-    """
-
-    model_config = SettingsConfigDict(env_prefix=ALERT_PREFIX, extra="forbid", env_ignore_empty=True)
-
-    webhook_url: Address | None = None
-    slack_url: Address | None = None
-    telegram_token: SecretStr | None = None
-    telegram_chat: str | None = None
-    telegram_url: str = "https://api.telegram.org"
-    smtp_host: str | None = None
-    smtp_port: int | None = Field(None, ge=1, le=65535)
-    smtp_security: Literal["starttls", "ssl", "none"] = "starttls"
-    smtp_user: str | None = None
-    smtp_password: SecretStr | None = None
-    smtp_from: str | None = None
-    smtp_to: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
-    stale_hours: float = Field(26.0, gt=0)
-    timeout_seconds: float = Field(10.0, gt=0, le=15)
-
-    @field_validator("telegram_token")
-    @classmethod
-    def _is_token(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not re.fullmatch(r"[\w:-]+", value.get_secret_value()):
-            raise ValueError("is no bot token; write it as BotFather gave it")
-        return value
-
-    @field_validator("telegram_url")
-    @classmethod
-    def _is_address(cls, value: str) -> str:
-        return _address(SecretStr(value)).get_secret_value()
-
-    @property
-    def port(self) -> int:
-        """Of the mail server."""
-        return self.smtp_port or {"starttls": 587, "ssl": 465, "none": 25}[self.smtp_security]
-
-    @property
-    def channel_names(self) -> tuple[str, ...]:
-        """The channels that are configured completely."""
-        complete = {
-            "webhook": self.webhook_url,
-            "slack": self.slack_url,
-            "telegram": self.telegram_token and self.telegram_chat,
-            "email": self.smtp_host and self.smtp_from and self.smtp_to and not self._unsafe_login,
-        }
-        return tuple(name for name, is_complete in complete.items() if is_complete)
-
-    @property
-    def gaps(self) -> tuple[str, ...]:
-        """What keeps a channel that was begun from being used, a sentence each."""
-        wanted = [
-            ("telegram", ("TELEGRAM_TOKEN", "TELEGRAM_CHAT")),
-            ("email", ("SMTP_HOST", "SMTP_FROM", "SMTP_TO")),
-        ]
-        if self.smtp_user or self.smtp_password:
-            wanted.append(("the log-in of email", ("SMTP_USER", "SMTP_PASSWORD")))
-        found = []
-        for what, names in wanted:
-            missing = [ALERT_PREFIX + name for name in names if not getattr(self, name.lower())]
-            if 0 < len(missing) < len(names):
-                found.append(f"{what} is not used: {' and '.join(missing)} is not set")
-        if self._unsafe_login:
-            found.append(
-                f"email is not used: with {ALERT_PREFIX}SMTP_SECURITY=none the password would travel readable by all; "
-                "set it to starttls or ssl"
-            )
-        return tuple(found)
-
-    @property
-    def _unsafe_login(self) -> bool:
-        return self.smtp_security == "none" and self.smtp_password is not None
-
-
-def load_alert_settings() -> AlertSettings:
-    """The alerts' settings, from the environment.
-
-    Raises:
-        SettingsError: A value is wrong or a `ROTATION_ALERTS__` variable is unknown; the message names the variable
-            and never repeats its value, which may be a secret.
-    """
-    known = {ALERT_PREFIX + name.upper() for name in AlertSettings.model_fields}
-    for name in os.environ:
-        if name.startswith(ALERT_PREFIX) and name not in known:
-            raise SettingsError(f"{name}: no such setting; known are {', '.join(sorted(known))}")
-    try:
-        return AlertSettings()
-    except ValidationError as error:
-        problems = [(ALERT_PREFIX + str(one["loc"][0]).upper(), one["msg"]) for one in error.errors()]
-        raise SettingsError("; ".join(f"{name}: {message}" for name, message in problems)) from None
 
 
 def load_settings(**overrides: object) -> Settings:
@@ -335,14 +232,31 @@ def exchange_credentials(exchange: str) -> Credentials:
     return Credentials(key, secret, read("PASSPHRASE"))
 
 
-def prepare_process_environment(dagster_home: Path | None = None) -> Path:
-    """Point Dagster at this project's home unless the user chose one, and keep every tool from phoning home.
+def dagster_home(warehouse_dir: Path) -> Path:
+    """Where Dagster keeps its runs and switches: `DAGSTER_HOME`, else `dagster` in the warehouse's folder.
+
+    Before, it was `.dagster` in the project. One with runs in it is still used until it is moved.
+    """
+    chosen = os.environ.get("DAGSTER_HOME")
+    if chosen:
+        return Path(chosen)
+    home = warehouse_dir.absolute() / "dagster"
+    return OLD_DAGSTER_HOME if (OLD_DAGSTER_HOME / "history").is_dir() and not home.exists() else home
+
+
+def prepare_process_environment(warehouse_dir: Path) -> Path:
+    """Make Dagster's home ready and point Dagster at it, and keep every tool from phoning home.
+
+    The project's `dagster.yaml` is put into the home, also when it has changed since; one that does not begin as it
+    does was written by somebody else and stays.
 
     Returns:
         The Dagster home in force.
     """
-    home = Path(os.environ.setdefault("DAGSTER_HOME", str(dagster_home or PROJECT_ROOT / ".dagster")))
+    home = dagster_home(warehouse_dir)
     home.mkdir(parents=True, exist_ok=True)
+    _place(INSTANCE_CONFIG, home / INSTANCE_CONFIG.name)
+    os.environ["DAGSTER_HOME"] = str(home)
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
     # A range of years makes tens of thousands of events: handed over together they are stored in one transaction.
     os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
@@ -350,6 +264,16 @@ def prepare_process_environment(dagster_home: Path | None = None) -> Path:
     os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     return home
+
+
+def _place(ours: Path, placed: Path) -> None:
+    text = ours.read_text(encoding="utf-8")
+    before = placed.read_text(encoding="utf-8") if placed.exists() else None
+    if before == text or (before is not None and not before.startswith(_OURS)):
+        return
+    new = placed.with_name(f".{placed.name}.{os.getpid()}")
+    new.write_text(text, encoding="utf-8")
+    new.replace(placed)  # in one step: another process may be reading it
 
 
 def give_dbt(build_path: Path) -> None:
@@ -362,12 +286,17 @@ def _sentence(problem: dict) -> str:
     return f"{name}: {problem['msg']} (got {problem.get('input')!r})"
 
 
+def variables(prefix: str) -> list[str]:
+    """The names of the environment's variables that begin with a prefix."""
+    return [name for name in os.environ if name.startswith(prefix)]
+
+
 def _refuse_unknown_variables() -> None:
     known = {f"ROTATION_{name.upper()}" for name in Settings.model_fields} | _PROCESS_VARIABLES
     keys = {f"ROTATION_{kind}_{name.upper()}" for kind in _KEY_KINDS for name in SUPPORTED_EXCHANGES}
-    nested = tuple(f"ROTATION_{name.upper()}__" for name in ("ingest", "publish"))
-    for name in os.environ:
-        if name.startswith("ROTATION_") and name not in known | keys and not name.startswith((*nested, ALERT_PREFIX)):
+    nested = tuple(f"ROTATION_{name.upper()}__" for name in ("ingest", "publish", "retention"))
+    for name in variables("ROTATION_"):
+        if name not in known | keys and not name.startswith((*nested, ALERT_PREFIX)):
             raise SettingsError(f"{name}: no such setting; known are {', '.join(sorted(known))}")
 
 

@@ -46,7 +46,7 @@ def real_data_dir() -> Path:
 def dagster_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Dagster home set up like the project's own, so that no test writes into that one."""
     home = tmp_path_factory.mktemp("dagster_home")
-    shutil.copy(PROJECT / ".dagster" / "dagster.yaml", home)
+    shutil.copy(PROJECT / "dagster.yaml", home)
     return home
 
 

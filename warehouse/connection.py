@@ -14,7 +14,7 @@ import duckdb
 
 from warehouse import lock
 from warehouse.errors import NoRelease, WarehouseError, WarehouseLocked
-from warehouse.lock import LockHolder
+from warehouse.lock import LockHolder, Waiting
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -51,7 +51,9 @@ class Warehouse:
     def lock_path(self) -> Path:
         return self.directory / "build.lock"
 
-    def write_lock(self, command: str | None = None) -> AbstractContextManager[LockHolder]:
+    def write_lock(
+        self, command: str | None = None, wait_s: float = 0.0, waiting: Waiting | None = None
+    ) -> AbstractContextManager[LockHolder]:
         """Keep every other writer out for the length of the block; holds no connection.
 
         A run holds it from its first to its last step, so that another program (dbt) may have the build file
@@ -59,19 +61,27 @@ class Warehouse:
 
         Args:
             command: What is being done, shown to whoever is kept out; default the program's command line.
+            wait_s: How long to wait while somebody else writes, in seconds; 0: not at all.
+            waiting: Told while waiting, twice a second: for whom, and for how many seconds so far.
 
         Raises:
-            WarehouseLocked: somebody else writes; the message says who, since when and what to do.
+            WarehouseLocked: somebody else still writes; the message says who, since when and what to do.
         """
-        return lock.hold(self.lock_path, command or " ".join(sys.argv) or "python")
+        return lock.hold(self.lock_path, command or _command_line(), wait_s, waiting)
 
     def lock_holder(self) -> LockHolder | None:
         """Who is writing now; None when nobody is (a dead writer counts as nobody)."""
         return lock.holder(self.lock_path)
 
-    def hold_lock(self, command: str) -> AbstractContextManager[LockHolder | None]:
+    def hold_lock(
+        self, command: str, wait_s: float = 0.0, waiting: Waiting | None = None
+    ) -> AbstractContextManager[LockHolder | None]:
         """The write lock for one step: nothing to do when this process holds it already for its whole run."""
-        return nullcontext() if lock.is_held_here(self.lock_path) else self.write_lock(command)
+        return nullcontext() if lock.is_held_here(self.lock_path) else self.write_lock(command, wait_s, waiting)
+
+    def describe_lock(self, command: str) -> None:
+        """Say anew what this process, which holds the write lock, is doing."""
+        lock.describe(self.lock_path, command)
 
     @contextmanager
     def open_build(self, command: str | None = None) -> Iterator[Connection]:
@@ -83,7 +93,7 @@ class Warehouse:
             WarehouseLocked: another process writes, or has the build file open.
             WarehouseError: the file cannot be opened.
         """
-        with self.hold_lock(command or " ".join(sys.argv) or "python"):
+        with self.hold_lock(command or _command_line()):
             connection = self._connect(self.build_path, read_only=False)
             # A checkpoint after every group of loads doubles their time; closing makes one in any case.
             connection.execute("set wal_autocheckpoint = '256MB'")
@@ -203,6 +213,11 @@ def transaction(connection: Connection) -> Iterator[Connection]:
         connection.rollback()
         raise
     connection.commit()
+
+
+def _command_line() -> str:
+    program, *arguments = sys.argv or ["python"]
+    return " ".join([Path(program).name or "python", *arguments])
 
 
 def _who(error: Exception) -> str:

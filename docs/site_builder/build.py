@@ -135,7 +135,7 @@ def dbt_documentation(folder: Path) -> str:
     warehouse = Warehouse(folder / "warehouse")
     with warehouse.open_build("documentation") as connection:
         create_tables(connection)
-    prepare_process_environment()
+    prepare_process_environment(warehouse.directory)
     give_dbt(warehouse.build_path)
     # Without tables in the database the catalogue would have no types, and the SQL could not be compiled.
     _dbt(folder, "build", "--exclude-resource-type", "test", "unit_test")

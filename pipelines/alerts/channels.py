@@ -15,10 +15,10 @@ from typing import Any, Protocol
 import aiohttp
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
+from pipelines.alert_settings import AlertSettings
 from pipelines.alerts import messages
 from pipelines.alerts.events import Event
 from pipelines.clock import utc_now
-from pipelines.settings import AlertSettings
 
 _RETRIED = (408, 425, 429, *range(500, 600))  # the 4xx among them say "not now" of a request that is right
 

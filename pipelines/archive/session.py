@@ -71,7 +71,7 @@ def run_import(settings: Settings, policy: Policy, order: Order) -> Outcome:
         raise ArchiveError(f"--to {order.last}: a day's files appear on the day after; give {utc_now().date() - _DAY}")
     asked = list(dict.fromkeys(instrument for symbol in order.symbols for instrument in read_asked(symbol)))
     warehouse = Warehouse(settings.warehouse_dir)
-    with warehouse.write_lock("rotation archive import"):
+    with warehouse.write_lock("rotation archive import", settings.lock_wait_seconds, progress.report_waiting):
         return asyncio.run(_import(settings, policy, order, asked, warehouse))
 
 

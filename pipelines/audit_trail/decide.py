@@ -44,7 +44,7 @@ def decide_again(
     Raises:
         ReplayError: a step failed; the message ends with its own words.
     """
-    prepare_process_environment()
+    prepare_process_environment(warehouse.directory)
     import dagster as dg
 
     from pipelines.definitions import defs

@@ -41,11 +41,12 @@ def alerts(
     Where to is set by the ROTATION_ALERTS__ variables. Each event is told once. Only releases and the history of runs
     are read, so this works while a run is going on.
     """
+    from pipelines.alert_settings import load_alert_settings
     from pipelines.alerts.channels import open_channels
     from pipelines.alerts.check import all_news, keep, send_once, tell
     from pipelines.alerts.told import Told
     from pipelines.clock import utc_now
-    from pipelines.settings import SettingsError, load_alert_settings, load_settings, prepare_process_environment
+    from pipelines.settings import SettingsError, load_settings, prepare_process_environment
 
     settings, alert_settings = load_settings(warehouse_dir=warehouse), load_alert_settings()
     channels = open_channels(alert_settings)
@@ -62,7 +63,7 @@ def alerts(
         events = [_test_event(settings.source, now)]
         tellings = [] if dry_run else send_once(channels, events[0])
     else:
-        prepare_process_environment()
+        prepare_process_environment(settings.warehouse_dir)
         found = all_news(settings, told, now, alert_settings.stale_hours)
         known = told.known([event.event_id for event in found.events])
         events = [event for event in found.events if event.event_id not in known]

@@ -19,13 +19,17 @@ from pipelines.cli.export import EPILOG as EXPORT_EXAMPLES
 from pipelines.cli.export import export
 from pipelines.cli.options import (
     EXIT_CODES,
+    DataOption,
+    ExchangesOption,
     Format,
     FormatOption,
+    Part,
     RecordableSource,
     RunFormat,
     RunFormatOption,
-    Source,
+    SourceOption,
     Topic,
+    WaitOption,
     WarehouseOption,
     examples,
     parse_day,
@@ -96,13 +100,8 @@ def _rotation(
     )
 )
 def run(
-    source: Annotated[
-        Source | None,
-        typer.Option(help="Where the market's data are from; default ROTATION_SOURCE or simulated."),
-    ] = None,
-    data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of parquet files, with --source recorded.")
-    ] = None,
+    source: SourceOption = None,
+    data: DataOption = None,
     day: Annotated[
         date | None,
         typer.Option(
@@ -120,10 +119,7 @@ def run(
         date | None,
         typer.Option("--to", parser=parse_day, metavar="DAY", help="Last of several days, with --from."),
     ] = None,
-    exchanges: Annotated[
-        str | None,
-        typer.Option(metavar="NAMES", help="Exchanges with commas between; default binance, bybit, bingx, weex, mexc."),
-    ] = None,
+    exchanges: ExchangesOption = None,
     warehouse: WarehouseOption = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the simulated market; default 7.")] = None,
     portfolio_value: Annotated[
@@ -137,6 +133,7 @@ def run(
         Path | None,
         typer.Option(metavar="FILE", help="Portfolio file; default portfolio.yml, else a paper book from cash."),
     ] = None,
+    wait: WaitOption = None,
     form: RunFormatOption = RunFormat.TABLE,
 ) -> None:
     """Fetch the futures market, check it, decide, and publish a release, if every gate says yes."""
@@ -152,12 +149,12 @@ def run(
 
     settings = load_settings(
         source=source and source.value, data=data, exchanges=exchanges, warehouse_dir=warehouse, seed=seed,
-        portfolio_value_usd=portfolio_value, policy=policy, portfolio=portfolio,
+        portfolio_value_usd=portfolio_value, policy=policy, portfolio=portfolio, lock_wait_seconds=wait,
     )  # fmt: skip
     if data is not None and settings.source != "recorded":
         raise SettingsError("--data is read with the source `recorded` only; add --source recorded or leave it out")
     load_effective(settings)  # a wrong policy or portfolio should not take a minute to be noticed
-    prepare_process_environment()
+    prepare_process_environment(settings.warehouse_dir)
     try:
         with run_display() as display:
             from pipelines import nightly
@@ -180,15 +177,11 @@ def run(
 
 @app.command(epilog=examples("rotation snapshot --source live", "rotation snapshot --source live --exchanges weex"))
 def snapshot(
-    source: Annotated[
-        Source | None,
-        typer.Option(help="Where the market's data are from; default ROTATION_SOURCE or simulated."),
-    ] = None,
-    data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of parquet files, with --source recorded.")
-    ] = None,
-    exchanges: Annotated[str | None, typer.Option(metavar="NAMES", help="Exchanges with commas between.")] = None,
+    source: SourceOption = None,
+    data: DataOption = None,
+    exchanges: ExchangesOption = None,
     warehouse: WarehouseOption = None,
+    wait: WaitOption = None,
 ) -> None:
     """Write down the open interest of this moment, from exchanges that keep no history of it.
 
@@ -197,8 +190,10 @@ def snapshot(
     from pipelines.cli.console import run_display
     from pipelines.settings import load_settings, prepare_process_environment
 
-    settings = load_settings(source=source and source.value, data=data, exchanges=exchanges, warehouse_dir=warehouse)
-    prepare_process_environment()
+    settings = load_settings(
+        source=source and source.value, data=data, exchanges=exchanges, warehouse_dir=warehouse, lock_wait_seconds=wait
+    )
+    prepare_process_environment(settings.warehouse_dir)
     with run_display() as display:
         from pipelines import nightly
 
@@ -280,9 +275,7 @@ app.command("export", epilog=EXPORT_EXAMPLES)(export)
 )
 def serve(
     source: Annotated[RecordableSource, typer.Option(help="Where the market is from.")] = RecordableSource.SIMULATED,
-    data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of parquet files, with --source recorded.")
-    ] = None,
+    data: DataOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the simulated market.")] = 7,
     now: Annotated[
         datetime | None,
@@ -309,8 +302,9 @@ def doctor(
 ) -> None:
     """Look at everything a run depends on and say what is wrong.
 
-    Versions, paths, settings, policy, release, write lock; with the source live whether the exchanges answer. With
-    --live one tiny call per exchange and kind of data, compared with what the exchange is known to offer.
+    Versions, paths, settings, policy, release, age of the data, disk, write lock; with the source live whether the
+    exchanges answer. With --live one tiny call per exchange and kind of data, compared with what the exchange is known
+    to offer.
     """
     from pipelines.cli.doctor import examine, write_findings
 
@@ -346,14 +340,21 @@ def rollback(
     typer.echo(f"readers now get release {now.release_id}{was}: as of {now.as_of_date}, source {now.source}")
 
 
-@app.command(epilog=examples("rotation ui", "rotation ui --port 3100"))
+@app.command(epilog=examples("rotation ui", "rotation ui --port 3100", "rotation ui --only daemon"))
 def ui(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 3000,
+    only: Annotated[Part | None, typer.Option(help="One of the two alone, for a service manager.")] = None,
 ) -> None:
-    """Serve Dagster's web interface and its daemon (schedules, sensors) until ctrl-c."""
+    """Serve Dagster's web interface and its daemon (schedules, sensors) until ctrl-c.
+
+    Runs and switches lie in the warehouse's folder `dagster`, unless DAGSTER_HOME says otherwise.
+    """
+    from pipelines.cli.ui import become
     from pipelines.cli.ui import serve as serve_interface
 
+    if only:
+        become(only, host, port)
     raise typer.Exit(serve_interface(host, port))
 
 

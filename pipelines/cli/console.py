@@ -16,7 +16,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.progress import Progress, listening
+from pipelines.progress import TURN, Progress, listening
 
 STAGES = ("exchanges", "checks", "marts", "signals", "portfolio", "audit", "release", "report")
 PLAIN_LINE_EVERY_S = 10.0
@@ -54,6 +54,8 @@ class RunDisplay:
         note = " ".join(part for part in (progress.note, how_far) if part)
         with self._lock:
             is_new = progress.stage != self._current
+            if progress.stage == TURN and TURN not in self._stages:
+                self._stages = {TURN: _Stage(), **self._stages}  # most runs never wait, and do not show it
             if is_new:
                 self._end_current(is_done=True)
                 self._current = progress.stage

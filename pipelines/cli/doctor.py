@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import platform
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -14,18 +15,22 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
+from pipelines.alert_settings import load_alert_settings
+from pipelines.cli.condition import Bytes, data_ages
 from pipelines.cli.formats import json_value, output_console, safe
 from pipelines.cli.options import RunFormat
 from pipelines.clock import from_milliseconds, last_decidable_day, utc_now
 from pipelines.config_files import ConfigError
+from pipelines.disk import disk_use
 from pipelines.holdings.effective import load_effective
 from pipelines.settings import (
+    OLD_DAGSTER_HOME,
     PROJECT_ROOT,
     Settings,
     SettingsError,
-    load_alert_settings,
+    dagster_home,
     load_settings,
-    prepare_process_environment,
+    variables,
 )
 from warehouse.connection import Warehouse
 from warehouse.errors import NoRelease, WarehouseError
@@ -66,7 +71,7 @@ class Findings:
 
 
 def examine(warehouse_dir: Path | None, probe_exchanges: bool = False) -> Findings:
-    """Look at versions, paths, settings, policy, release, write lock and exchanges.
+    """Look at versions, paths, settings, policy, release, age of the data, disk, write lock and exchanges.
 
     Args:
         warehouse_dir: The warehouse to look at; None for the one in the settings.
@@ -84,6 +89,8 @@ def examine(warehouse_dir: Path | None, probe_exchanges: bool = False) -> Findin
     _guarded(found, "settings", lambda: _settings(found, settings))
     _guarded(found, "policy", lambda: _policy(found, settings))
     _guarded(found, "release", lambda: _release(found, warehouse))
+    _guarded(found, "data age", lambda: _data_age(found, settings, warehouse))
+    _guarded(found, "disk", lambda: _disk(found, settings.warehouse_dir))
     _guarded(found, "alerts", lambda: _alerts(found, warehouse))
     _guarded(found, "writer", lambda: _writer(found, warehouse))
     _guarded(found, "exchanges", lambda: (_probes if probe_exchanges else _exchanges)(found, settings))
@@ -102,8 +109,11 @@ def write_findings(found: Findings, form: RunFormat) -> None:
         table.add_column(width=24, overflow="fold")
         table.add_column(overflow="fold")
         for name, value in values.items():
-            table.add_row(f"  {name}", Text(_text(value)))
+            if not _is_rows(value):
+                table.add_row(f"  {name}", Text(_text(value)))
         console.print(Text(section, style="bold"), table)
+        for value in filter(_is_rows, values.values()):
+            console.print(_rows_table(value))
     for word, texts, style in (
         ("warning", found.warnings, "yellow"),
         ("PROBLEM", found.problems, "bold red"),
@@ -132,8 +142,13 @@ def _versions(found: Findings) -> None:
 
 
 def _paths(found: Findings, directory: Path) -> None:
-    dagster_home = prepare_process_environment()
-    found.note("paths", project=PROJECT_ROOT, warehouse=directory, dagster_home=dagster_home)
+    home = dagster_home(directory)
+    found.note("paths", project=PROJECT_ROOT, warehouse=directory, dagster_home=home)
+    if home == OLD_DAGSTER_HOME and "DAGSTER_HOME" not in variables("DAGSTER"):
+        found.warnings.append(
+            f"Dagster's runs and switches still lie in {home}, which works. To have the warehouse in one folder, end "
+            f"`rotation ui` and move them: mv {home} {directory / 'dagster'}"
+        )
     existing = next(path for path in (directory, *directory.absolute().parents) if path.exists())
     if not existing.is_dir():
         found.problems.append(f"{existing} is a file; set WAREHOUSE_DIR to a directory")
@@ -186,6 +201,39 @@ def _release(found: Findings, warehouse: Warehouse) -> None:
         found.warnings.append(
             f"the release is as of {info['as_of_date']}, but {newest} can be decided; run `rotation run`"
         )
+
+
+def _data_age(found: Findings, settings: Settings, warehouse: Warehouse) -> None:
+    """Per exchange and kind, from the release, so that it can be asked while a run is writing."""
+    from pipelines.cli.show import release_info
+
+    try:
+        with warehouse.open_release() as con:
+            info = release_info(con)
+            limit_hours = load_effective(settings).policy.health.fresh_hours
+            at, rows = data_ages(con, info["source"], info["as_of_date"], limit_hours, utc_now())
+    except NoRelease:
+        found.note("data_age", rows="nothing has been published yet, so there are no data to be too old")
+        return
+    except (ConfigError, WarehouseError):
+        return  # said already
+    if rows is None:
+        found.note("data_age", rows="not known: the release holds no raw facts (ROTATION_PUBLISH__INCLUDE_RAW)")
+        return
+    found.note("data_age", measured_at=at, rows=rows)
+    stale = dict.fromkeys(row["exchange"] for row in rows if row["verdict"] != "fresh")
+    if stale:
+        found.warnings.append(
+            f"data older than {limit_hours:g} hours: {', '.join(stale)}. Is a run missing (`rotation run`), or an "
+            "exchange silent (raw.load_batches.error)? The decision leaves an exchange with old data out"
+        )
+
+
+def _disk(found: Findings, directory: Path) -> None:
+    sizes = disk_use(directory, dagster_home(directory))
+    existing = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    sizes["free"] = shutil.disk_usage(existing).free
+    found.note("disk", **{name: Bytes(size) for name, size in sizes.items()})
 
 
 def _alerts(found: Findings, warehouse: Warehouse) -> None:
@@ -272,6 +320,19 @@ async def _ask(exchange: str) -> tuple[str | None, str | None]:
     except Exception as error:
         return None, str(classify(error, exchange, "server time"))
     return f"answers; its clock says {from_milliseconds(told_ms):%Y-%m-%d %H:%M:%S} UTC", None
+
+
+def _is_rows(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+
+
+def _rows_table(rows: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in rows[0]:
+        table.add_column(f"  {name}" if name == next(iter(rows[0])) else name)
+    for first, *rest in (map(_text, row.values()) for row in rows):
+        table.add_row(Text(f"  {first}"), *map(Text, rest))
+    return table
 
 
 def _text(value: Any) -> str:

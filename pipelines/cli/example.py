@@ -1,7 +1,6 @@
 """`rotation example`: a worked example on a made-up market, through the real pipeline, beside what is told of it."""
 
 import json
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -80,7 +79,7 @@ def run_example(example: "Example", directory: Path) -> "Found":
     """
     from pipelines.cli.console import run_display
     from pipelines.examples import MADE_UP, write_files
-    from pipelines.settings import PROJECT_ROOT, SettingsError, load_settings, prepare_process_environment
+    from pipelines.settings import SettingsError, load_settings, prepare_process_environment
 
     files = write_files(example, directory)
     settings = load_settings(
@@ -93,11 +92,7 @@ def run_example(example: "Example", directory: Path) -> "Found":
     )
     if settings.exchange_url is not None:
         raise SettingsError("an example brings its own market: unset ROTATION_EXCHANGE_URL")
-    # A home of its own, unless the user chose one: a made-up run has no place among the real ones.
-    home = directory / "dagster"
-    home.mkdir(exist_ok=True)
-    shutil.copy(PROJECT_ROOT / ".dagster" / "dagster.yaml", home)
-    prepare_process_environment(home)
+    prepare_process_environment(directory)
     typer.echo(f"{MADE_UP}; {example.title}", err=True)
     try:
         with run_display() as display:

@@ -61,6 +61,13 @@ class RunFormat(StrEnum):
     JSON = "json"
 
 
+class Part(StrEnum):
+    """A half of the interface, as a service of its own."""
+
+    WEBSERVER = "webserver"
+    DAEMON = "daemon"
+
+
 def examples(*lines: str) -> str:
     """A help text's last part."""
     return "\n".join(["Examples:", *(f"  {line}" for line in lines)])
@@ -85,6 +92,30 @@ def parse_instant(text: str) -> datetime:
 WarehouseOption = Annotated[
     Path | None,
     typer.Option("--warehouse", metavar="DIR", help="Where the releases are; default WAREHOUSE_DIR or warehouse/data."),
+]
+SourceOption = Annotated[
+    Source | None,
+    typer.Option("--source", help="Where the market's data are from; default ROTATION_SOURCE or simulated."),
+]
+DataOption = Annotated[
+    Path | None, typer.Option("--data", metavar="DIR", help="Folder of parquet files, with --source recorded.")
+]
+ExchangesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--exchanges",
+        metavar="NAMES",
+        help="Exchanges with commas between; default binance, bybit, bingx, weex, mexc.",
+    ),
+]
+WaitOption = Annotated[
+    float | None,
+    typer.Option(
+        "--wait",
+        min=0,
+        metavar="SECONDS",
+        help="How long to wait while another run writes the warehouse; default 1800, 0: not at all.",
+    ),
 ]
 FormatOption = Annotated[Format, typer.Option("--format", help="table for people; csv and json have every digit.")]
 RunFormatOption = Annotated[RunFormat, typer.Option("--format", help="table for people, json for programs.")]

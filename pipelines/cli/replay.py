@@ -69,7 +69,7 @@ def replay(
     from warehouse.connection import Warehouse
 
     settings = load_settings(warehouse_dir=warehouse, policy=policy)
-    prepare_process_environment()
+    prepare_process_environment(settings.warehouse_dir)
 
     def choose(stored: "Sequence[Snapshot]") -> "list[Snapshot]":
         if named:

@@ -9,10 +9,29 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
 
-from pipelines.settings import PROJECT_ROOT, SettingsError, prepare_process_environment
+from pipelines.cli.options import Part
+from pipelines.settings import PROJECT_ROOT, SettingsError, load_settings, prepare_process_environment
 
 STOP_TIMEOUT_S = 30.0
+
+
+def become(part: Part, host: str, port: int) -> NoReturn:
+    """Turn this process into one of Dagster's two programs, with the home and the environment of this project.
+
+    Raises:
+        SettingsError: the address cannot be listened on.
+    """
+    prepare_process_environment(load_settings().warehouse_dir)
+    program = str(Path(sys.executable).with_name(f"dagster-{part}"))
+    arguments = ["run", "-w", "workspace.yaml"]
+    if part is Part.WEBSERVER:
+        _require_free(host, port)
+        arguments = ["-h", host, "-p", str(port), "-w", "workspace.yaml"]
+    os.chdir(PROJECT_ROOT)
+    os.execv(program, [program, *arguments])
 
 
 def serve(host: str, port: int) -> int:
@@ -27,7 +46,7 @@ def serve(host: str, port: int) -> int:
     _require_free(host, port)
     if not _is_loopback(host):
         print(f"warning: {host} is reachable from outside, and the interface has no login", file=sys.stderr)
-    prepare_process_environment()
+    home = prepare_process_environment(load_settings().warehouse_dir)
     command = [sys.executable, "-W", "ignore", "-m", "dagster", "dev", "-w", "workspace.yaml"]
     command += ["--host", host, "--port", str(port)]
     # The handlers only take note: an exception between two lines could leave Dagster running. They are set before
@@ -41,7 +60,7 @@ def serve(host: str, port: int) -> int:
         # A session of its own: a ctrl-c in the terminal reaches Dagster once, from here, and not twice.
         process = subprocess.Popen(command, cwd=PROJECT_ROOT, start_new_session=True)
         try:
-            print(f"Dagster starts at http://{host}:{port} (ctrl-c ends it)", file=sys.stderr)
+            print(f"Dagster starts at http://{host}:{port} (ctrl-c ends it); its runs lie in {home}", file=sys.stderr)
             _wait(process, lambda: bool(asked))
             if asked:
                 print("ending Dagster ... (ctrl-c once more: at once)", file=sys.stderr)

@@ -66,7 +66,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, http: HttpRecei
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
     (tmp_path / "dagster").mkdir()
-    shutil.copy(PROJECT / ".dagster" / "dagster.yaml", tmp_path / "dagster")
+    shutil.copy(PROJECT / "dagster.yaml", tmp_path / "dagster")
     monkeypatch.setenv("WAREHOUSE_DIR", str(tmp_path / "warehouse"))
     monkeypatch.setenv("ROTATION_ALERTS__WEBHOOK_URL", SECRETS["ROTATION_ALERTS__WEBHOOK_URL"].format(http=http.url))
     monkeypatch.setattr("pipelines.alerts.channels.Patience", partial(Patience, first_wait_s=0.0))

@@ -7,8 +7,8 @@ from collections import deque
 
 import pytest
 
+from pipelines.alert_settings import AlertSettings, load_alert_settings
 from pipelines.alerts.channels import EmailChannel, HttpChannel, Patience, Refused, Unreachable, open_channels
-from pipelines.settings import AlertSettings, load_alert_settings
 
 AT_ONCE = Patience(attempts=3, first_wait_s=0.0)
 

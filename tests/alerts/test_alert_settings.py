@@ -2,7 +2,8 @@
 
 import pytest
 
-from pipelines.settings import Settings, SettingsError, load_alert_settings, load_settings
+from pipelines.alert_settings import load_alert_settings
+from pipelines.settings import Settings, SettingsError, load_settings
 
 
 def test_nothing_configured_is_no_channel_and_no_problem():

@@ -8,7 +8,9 @@ import dagster as dg
 import pytest
 
 from pipelines.definitions import defs
-from pipelines.raw.assets import SNAPSHOT_KEY
+from pipelines.freshness import NIGHTLY
+from pipelines.raw.assets import SNAPSHOT_KEY, exchange_key
+from pipelines.settings import SUPPORTED_EXCHANGES
 
 GRAPH = Path(__file__).with_name("graph.txt")
 THE_WAY = ("raw", "seeds", "staging", "intermediate", "marts", "signals", "allocations", "hedges", "ledger", "publish")
@@ -95,6 +97,21 @@ def test_two_schedules_run_the_snapshot_and_a_quarter_past_midnight_all_the_rest
     executable = {name: defs.resolve_job_def(name).asset_layer.executable_asset_keys for name in times}
     assert executable["open_interest_snapshot"] == {SNAPSHOT_KEY}
     assert executable["nightly"] == set(defs.resolve_asset_graph().executable_asset_keys) - {SNAPSHOT_KEY}
+
+
+def test_every_asset_of_a_night_has_a_freshness_policy(graph):
+    without = {node.key for node in graph.asset_nodes if node.freshness_policy is None}
+    assert without == {SNAPSHOT_KEY, *(exchange_key(name) for name in SUPPORTED_EXCHANGES)}
+    assert all(node.freshness_policy == NIGHTLY for node in graph.asset_nodes if node.key not in without)
+
+
+def test_every_asset_that_writes_is_under_the_write_lock(graph):
+    unlocked = [
+        node.op.name
+        for node in {graph.get(key).assets_def for key in graph.executable_asset_keys}
+        if "warehouse" not in node.required_resource_keys
+    ]
+    assert unlocked == []
 
 
 def test_three_sensors_look_for_news_and_start_no_job():

@@ -40,8 +40,8 @@ def test_the_wall_clock_is_read_in_the_clock_only(pattern):
 
 def test_dagster_is_imported_by_the_shells_only():
     shells = {
-        "assets", "checks", "cli", "decide", "definitions", "failures", "jobs", "metadata", "nightly", "partitions",
-        "report_asset", "resources", "run_storage", "schedules", "sensors",
+        "assets", "checks", "cli", "decide", "definitions", "failures", "freshness", "jobs", "metadata", "nightly",
+        "partitions", "report_asset", "resources", "run_queue", "run_storage", "schedules", "sensors", "upkeep",
     }  # fmt: skip
     importing = _modules_with("import dagster") | _modules_with("from dagster")
     assert {module for module in importing if Path(module).stem not in shells} == set()

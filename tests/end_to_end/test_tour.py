@@ -1,6 +1,7 @@
 """The tour and the page on keeping it running: every line that they print is a command that exists, and the quick ones
 are run in their order."""
 
+import json
 import os
 import re
 import shlex
@@ -13,6 +14,9 @@ from pathlib import Path
 import click
 import pytest
 from dagster._cli import create_dagster_cli
+
+from warehouse.connection import Warehouse
+from warehouse.release import current_release
 
 PROJECT = Path(__file__).parents[2]
 PROGRAMS = Path(sys.executable).parent
@@ -96,20 +100,30 @@ def test_every_line_for_dagster_can_be_parsed(line):
     command.make_context(command.name, words)
 
 
-def test_a_backup_made_under_the_writers_lock_is_a_whole_warehouse_that_goes_on(
-    small_release, small_market, run_nights, market_days, tmp_path, visitor
+def test_a_copy_of_the_folder_is_a_whole_warehouse_that_goes_on(
+    small_release, small_market, dagster_home, market_days, tmp_path, visitor
 ):
     (line,) = [line for line in _lines("upgrading.md") if line.startswith("flock ")]
     original = shutil.copytree(small_release, tmp_path / "warehouse" / "data", symlinks=True)
+    shutil.copytree(dagster_home, original / "dagster")
+    home = {"DAGSTER_HOME": str(original / "dagster")}
+    assert visitor("dagster schedule start --start-all -w workspace.yaml", **home).returncode == 0
     if shutil.which("flock") is None:
         pytest.skip("no flock here; it is part of util-linux")
     subprocess.run(shlex.split(line), cwd=tmp_path, check=True)
     shutil.rmtree(original)
     backup = tmp_path / "backup"
     assert (backup / "warehouse.duckdb").is_symlink()
-    shown = visitor("rotation show allocations --format csv", WAREHOUSE_DIR=str(backup))
+    here = {"WAREHOUSE_DIR": str(backup), "DAGSTER_HOME": ""}  # nothing is named but the folder
+    shown = visitor("rotation show allocations --format csv", **here)
     asked = visitor("rotation show allocations --format csv", WAREHOUSE_DIR=str(small_release))
     assert (shown.returncode, shown.stdout) == (0, asked.stdout)
+    doctor = visitor("rotation doctor --format json", **here)
+    assert doctor.returncode == 0
+    assert json.loads(doctor.stdout)["paths"]["dagster_home"] == str(backup / "dagster")
     day = market_days[1] - timedelta(days=1)
-    night = run_nights(small_market, backup, day, day)
-    assert night.outcome.exit_code == 0, night.outcome.message
+    night = visitor(f"rotation run --date {day}", **here, ROTATION_PUBLISH__REPORT="false")
+    assert night.returncode == 0, night.stderr
+    switches = visitor("dagster schedule list -w workspace.yaml", DAGSTER_HOME=str(backup / "dagster"))
+    assert switches.stdout.count("[RUNNING]") == 2
+    assert current_release(Warehouse(backup)).as_of_date == day

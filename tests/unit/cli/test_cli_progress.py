@@ -3,7 +3,8 @@
 from rich.console import Console
 
 from pipelines.cli.console import STAGES, RunDisplay
-from pipelines.progress import Progress
+from pipelines.progress import Progress, listening, report_waiting
+from warehouse.lock import LockHolder
 
 
 class Clock:
@@ -79,3 +80,14 @@ def test_a_stage_nobody_foresaw_is_shown_too():
     display = RunDisplay(None, Clock())
     display(Progress("report", "writing"))
     assert "writing" in line_of(display, "report")
+
+
+def test_a_run_that_waits_for_its_turn_shows_for_whom_before_all_stages():
+    lines: list[str] = []
+    display = RunDisplay(lines.append, Clock())
+    assert all("turn" not in line.split() for line in picture(display))
+    with listening(display):
+        report_waiting(LockHolder(7, "host", "2026-11-21T00:15:00+00:00", "nightly of 2026-11-20"), 0.5)
+    assert "turn" in picture(display)[0] and "waiting for process 7" in picture(display)[0]
+    assert "turn: waiting for process 7 on host, which has been writing since 2026-11-21T00:15:00" in lines[-1]
+    assert "(nightly of 2026-11-20)" in lines[-1]

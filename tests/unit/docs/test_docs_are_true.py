@@ -14,6 +14,7 @@ import pytest
 import typer
 import yaml
 
+from pipelines.alert_settings import AlertSettings
 from pipelines.allocations.allocate import Standing, allocate
 from pipelines.allocations.book import to_cents
 from pipelines.cli.commands import app
@@ -22,7 +23,7 @@ from pipelines.cli.options import EXIT_CODES
 from pipelines.hedges.scenarios import scenario
 from pipelines.policy import Policy
 from pipelines.raw.session import history_days
-from pipelines.settings import ALERT_PREFIX, AlertSettings, IngestSettings, PublishSettings, Settings
+from pipelines.settings import ALERT_PREFIX, IngestSettings, PublishSettings, RetentionSettings, Settings
 from warehouse.contracts import RELEASE_INFO, TABLES
 
 ROOT = Path(__file__).parents[3]
@@ -213,7 +214,7 @@ def test_every_threshold_in_the_strategy_is_the_policys_default():
 
 def _variables() -> dict[str, Any]:
     """Every environment variable of the settings with its default."""
-    nested = {"ingest": IngestSettings, "publish": PublishSettings}
+    nested = {"ingest": IngestSettings, "publish": PublishSettings, "retention": RetentionSettings}
     found = {f"ROTATION_{name.upper()}": f.default for name, f in Settings.model_fields.items() if name not in nested}
     for prefix, model in nested.items():
         for name, field in model.model_fields.items():

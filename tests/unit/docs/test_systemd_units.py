@@ -1,7 +1,6 @@
-"""The systemd units: systemd itself accepts them, their commands parse, and they set what `rotation` sets by itself."""
+"""The systemd units: systemd itself accepts them, their commands parse, and they write where they may."""
 
 import configparser
-import os
 import re
 import shlex
 import shutil
@@ -12,7 +11,8 @@ from pathlib import Path
 import click
 import pytest
 
-from pipelines.settings import prepare_process_environment
+from pipelines.cli.commands import main
+from pipelines.settings import dagster_home
 
 PROJECT = Path(__file__).parents[3]
 FOLDER = PROJECT / "docs" / "systemd"
@@ -65,20 +65,26 @@ def test_systemd_calls_the_unit_well_shut(unit):
         ("rotation-webserver", "dagster_webserver.cli", "dagster_webserver"),
     ],
 )
-def test_the_unit_starts_a_command_of_dagster_with_options_that_it_has(unit, module, name):
+def test_the_unit_becomes_a_program_of_dagster_with_options_that_it_has(unit, module, name, monkeypatch, tmp_path):
+    for variable, value in _variables().items():
+        monkeypatch.setenv(variable, value.replace("/var/lib/rotation", str(tmp_path)))
+    became = []
+    monkeypatch.setattr("os.execv", lambda program, words: became.extend([program, words]) or sys.exit(0))
+    monkeypatch.setattr("pipelines.cli.ui._require_free", lambda host, port: None)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(shlex.split(_service(FOLDER / f"{unit}.service")["ExecStart"])[1:])
+    program, (_, *words) = became
+    assert ended.value.code == 0 and Path(program).exists() and Path.cwd() == PROJECT
     command = getattr(__import__(module, fromlist=[name]), name)
-    program, *words = shlex.split(_service(FOLDER / f"{unit}.service")["ExecStart"])
-    assert Path(program).name == ("dagster-daemon" if unit == "rotation-daemon" else "dagster-webserver")
-    assert (Path(sys.executable).parent / Path(program).name).exists()
-    if words[0] == "run":
-        words = words[1:]
-    context = command.make_context(command.name, words, resilient_parsing=False)
-    assert isinstance(context, click.Context) and (PROJECT / "workspace.yaml").exists()
+    context = command.make_context(command.name, words[1:] if words[0] == "run" else words, resilient_parsing=False)
+    assert isinstance(context, click.Context) and Path("workspace.yaml").exists()
+    assert (tmp_path / "warehouse" / "dagster" / "dagster.yaml").exists()
 
 
 def test_the_interface_listens_on_loopback_only():
     service = _service(FOLDER / "rotation-webserver.service")
-    assert "-h 127.0.0.1 " in service["ExecStart"]
+    assert "--host 127.0.0.1 " in service["ExecStart"]
     assert (service["IPAddressDeny"], service["IPAddressAllow"]) == ("any", "localhost")
 
 
@@ -91,26 +97,17 @@ def test_both_units_are_shut_in_the_same_way():
     assert daemon["ProtectSystem"] == "strict" and daemon["NoNewPrivileges"] == "true"
 
 
-def test_the_units_set_what_rotation_sets_by_itself(monkeypatch, tmp_path):
+def test_the_units_write_only_where_they_may():
+    service, given = _service(UNITS[0]), {name: Path(value) for name, value in _variables().items()}
+    state = Path("/var/lib") / service["StateDirectory"]
+    assert given["WAREHOUSE_DIR"].is_relative_to(state) and given["DAGSTER_HOME"].is_relative_to(state)
+    assert all(Path(place).is_relative_to("/opt/rotation") for place in service["ReadWritePaths"].split())
+
+
+def test_dagsters_own_programs_find_the_home_that_rotation_takes_by_itself(monkeypatch):
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
     given = _variables()
-    for name in given:
-        monkeypatch.delenv(name, raising=False)
-    before = set(os.environ)
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
-    prepare_process_environment()
-    set_by_rotation = {name: value for name, value in os.environ.items() if name not in before}
-    for name in set_by_rotation:
-        monkeypatch.delenv(name)
-    assert {**given, "DAGSTER_HOME": str(tmp_path)} == {
-        **set_by_rotation, "ROTATION_SOURCE": "live", "WAREHOUSE_DIR": "/var/lib/rotation/warehouse",
-    }  # fmt: skip
-
-
-def test_what_the_units_write_to_is_what_they_may_write_to():
-    service = _service(UNITS[0])
-    writable = [Path(place) for place in service["ReadWritePaths"].split()]
-    assert Path(_variables()["DAGSTER_HOME"]) in writable
-    assert Path(_variables()["WAREHOUSE_DIR"]).is_relative_to(Path("/var/lib") / service["StateDirectory"])
+    assert dagster_home(Path(given["WAREHOUSE_DIR"])) == Path(given["DAGSTER_HOME"])
 
 
 def test_every_path_that_the_units_need_is_made_by_the_page_that_installs_them():

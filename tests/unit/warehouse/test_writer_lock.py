@@ -4,26 +4,29 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from warehouse.connection import Warehouse
 from warehouse.errors import NoRelease, WarehouseError, WarehouseLocked
+from warehouse.lock import LockHolder
 
 HOLD = """
-import sys, time
+import sys
 from pathlib import Path
 from warehouse.connection import Warehouse
 with Warehouse(Path(sys.argv[1])).{door}:
     print("held", flush=True)
-    time.sleep(60)
+    sys.stdin.read()  # until it is told to end
 """
 
 
 def other_process(warehouse: Warehouse, door: str) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(HOLD.format(door=door)), str(warehouse.directory)],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -58,11 +61,49 @@ def test_lock_of_a_killed_writer_is_taken_over(warehouse: Warehouse) -> None:
         assert warehouse.lock_holder() == holder
 
 
+@pytest.mark.parametrize("end", ["told to end", "killed"])
+def test_second_writer_waits_its_turn_and_is_told_for_whom(warehouse: Warehouse, end: str) -> None:
+    process = other_process(warehouse, "write_lock('nightly of 2026-11-20')")
+    seen: list[tuple[LockHolder | None, float]] = []
+
+    def waiting(who: LockHolder | None, waited_s: float) -> None:
+        seen.append((who, waited_s))
+        if len(seen) == 2:  # only now can the turn come
+            process.kill() if end == "killed" else process.communicate()
+
+    with warehouse.write_lock("next", wait_s=600, waiting=waiting) as holder:
+        assert holder.pid == os.getpid()
+    process.wait()
+    who, first_wait_s = seen[0]
+    assert who is not None and (who.pid, who.command) == (process.pid, "nightly of 2026-11-20")
+    assert seen[1][1] > first_wait_s
+
+
+def test_second_writer_waits_no_longer_than_it_was_told(warehouse: Warehouse) -> None:
+    process = other_process(warehouse, "write_lock('hangs')")
+    try:
+        with (
+            pytest.raises(WarehouseLocked, match=r"hangs\); it was waited for \d+ s"),
+            warehouse.write_lock(wait_s=0.2),
+        ):
+            pass
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_what_the_holder_does_can_be_said_anew_and_since_when_stays(warehouse: Warehouse) -> None:
+    with warehouse.write_lock("rotation run") as before:
+        warehouse.describe_lock("nightly of 2026-11-20")
+        assert warehouse.lock_holder() == replace(before, command="nightly of 2026-11-20")
+    assert warehouse.lock_holder() is None
+
+
 def test_two_runs_in_one_process_do_not_share_the_lock(warehouse: Warehouse) -> None:
     with (
         warehouse.write_lock("first"),
         pytest.raises(WarehouseLocked, match="first"),
-        warehouse.write_lock("second"),
+        warehouse.write_lock("second", 1e9, lambda who, waited_s: pytest.fail("it waits for itself")),
     ):
         pass
     assert warehouse.lock_holder() is None
