@@ -6,8 +6,9 @@ from datetime import date
 from pathlib import Path
 
 from pipelines.policy import Policy
-from pipelines.report.data import read_night, read_nights, release_info
+from pipelines.report.data import read_night, release_info
 from pipelines.report.index import page_name, render_index
+from pipelines.report.nights import read_nights
 from pipelines.report.page import render_night
 from warehouse.connection import Warehouse
 from warehouse.errors import WarehouseError
@@ -59,7 +60,7 @@ def write_report(warehouse: Warehouse, policy: Policy, day: date | None = None) 
         folder.mkdir(parents=True, exist_ok=True)
         _write(page, render_night(night, policy, before if before and (folder / before).is_file() else None))
         pages = {path.name for path in folder.glob("*.html")} - {INDEX}
-        _write(index, render_index(info, *nights, pages))
+        _write(index, render_index(info, nights, pages))
     except OSError as error:
         raise WarehouseError(
             f"{error.filename or folder}: the report could not be written ({error.strerror}). The release is in place. "
