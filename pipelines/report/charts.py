@@ -132,7 +132,7 @@ def heatmap(
     order: Sequence[str],
     unit: str,
     is_time: bool,
-    text: str = "",
+    has_numbers: bool = False,
 ) -> dict[str, Any]:
     """Cells in classes of a colour-blind safe diverging palette; an unknown cell is crossed out.
 
@@ -144,14 +144,18 @@ def heatmap(
         order: The y categories from top to bottom.
         unit: Written into the legend.
         is_time: Whether x is a date.
-        text: Number format (Python's) in which the value is written into its cell; empty for cells too small for it.
+        has_numbers: Whether each value is written into its cell; not for cells too small for it.
     """
     classes = _class_names(bounds, unit)
     cells = [
         {
             "x": row[x].isoformat() if is_time else row[x],
             "y": row[y],
-            "text": "\u00d7" if row[value] is None else _signed(row[value], text) if text else "",
+            "text": "\u00d7"
+            if row[value] is None
+            else f"{round(row[value], 1) + 0.0:+.1f}".replace("-", "\u2212")
+            if has_numbers
+            else "",
             "ink": _ink(row[value], bounds),
             "class": "unknown \u00d7" if row[value] is None else classes[sum(row[value] >= bound for bound in bounds)],
         }
@@ -213,10 +217,6 @@ def heatmap(
         ],
         "config": _CONFIG,
     }
-
-
-def _signed(value: float, text: str) -> str:
-    return format(round(value, 1) + 0.0, text).replace("-", "\u2212")
 
 
 def _ink(value: float | None, bounds: Sequence[float]) -> str:

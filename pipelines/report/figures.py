@@ -218,7 +218,7 @@ def _spread_matrix(night: Night) -> Figure:
     if not any(row["spread_z_90d"] is not None for row in night.spread_matrix):
         return Figure("matrix", title, f"{caption} Nothing is known tonight.")
     drawings = []
-    for kind, width, text in (("wide", 760, "+.1f"), ("narrow", 340, "")):
+    for kind, width in (("wide", 760), ("narrow", 340)):
         spec = charts.heatmap(
             night.spread_matrix,
             x="reference_sector",
@@ -229,7 +229,7 @@ def _spread_matrix(night: Night) -> Figure:
             order=night.sectors,
             unit="",
             is_time=False,
-            text=text,
+            has_numbers=kind == "wide",
         )
         drawings.append(Drawing("", draw(spec, f"matrix-{kind}", title, caption), kind))
     values = {(row["sector"], row["reference_sector"]): row["spread_z_90d"] for row in night.spread_matrix}
