@@ -36,6 +36,11 @@ def reports_dir(warehouse: Warehouse) -> Path:
     return warehouse.directory / "reports"
 
 
+def reports_index(warehouse: Warehouse) -> Path:
+    """The page over all nights; it may not exist yet."""
+    return reports_dir(warehouse) / INDEX
+
+
 def write_report(warehouse: Warehouse, policy: Policy, day: date | None = None) -> Written:
     """Make the page of one night from the current release, and the index over all of its nights.
 
@@ -55,7 +60,7 @@ def write_report(warehouse: Warehouse, policy: Policy, day: date | None = None) 
         night = read_night(con, day, policy.spread.reference)
         info, nights = release_info(con), read_nights(con)
     before = None if night.previous_day is None else page_name(night.previous_day)
-    page, index = folder / page_name(night.day), folder / INDEX
+    page, index = folder / page_name(night.day), reports_index(warehouse)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _write(page, render_night(night, policy, before if before and (folder / before).is_file() else None))
