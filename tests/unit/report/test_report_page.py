@@ -136,8 +136,8 @@ def test_a_hostile_sector_name_is_text_in_charts_and_tables(changed, night, take
 def test_figures_of_a_sector_show_what_would_get_it_cut(page):
     card = page.text[page.text.index("Layer 1 ▲ ACCUMULATION") :]
     assert (
-        "OVERLEVERAGED (a cut sells 25.0% of the holding): if funding, mean of 3 days rises to 3.00 bp/8h (now 1.80 bp/8h)"
-        in card
+        "OVERLEVERAGED (a cut sells 25.0% of the holding): "
+        "if funding, mean of 3 days rises to 3.00 bp/8h (now 1.80 bp/8h)" in card
     )
     assert "Its figures ask for a cut already: they say LOSING_MOMENTUM." in page.text
     # MEMES was cut on 2026-11-10; 28 days later is 2026-12-08
@@ -183,7 +183,8 @@ def test_a_frozen_sector_is_a_gap_and_says_what_it_lacks(changed, night, take_ap
 
 def test_data_health_names_what_was_left_out(page):
     for text in ("bybit: stale (UNI)", "rows_follow_each_other on raw/funding_rates (warning): two gaps",
-                 "2 requests for data failed.", "weex, open_interest: 2 failed (HTTP 500): ADA/USDT:USDT, UNI/USDT:USDT"):  # fmt: skip
+                 "2 requests for data failed.",
+                 "weex, open_interest: 2 failed (HTTP 500): ADA/USDT:USDT, UNI/USDT:USDT"):  # fmt: skip
         assert text in page.text
 
 
