@@ -271,11 +271,11 @@ def test_the_index_has_every_night_the_newest_first_and_links_what_there_is(nigh
     links = [a["href"] for tag, a in page.tags if tag == "a" and not a["href"].startswith("#")]
     assert links == [f"{last}.html", f"{last}.html", "2020-01-01.html"]  # the night, its release, and a withdrawn one
     assert (
-        f"{last} DEFI: NEUTRAL → UNSTABLE DEFI $8,000.00 L1 $8,000.00 BTC: open $100,000.00 10.0% 116 checks passed"
+        f"{last} DEFI: NEUTRAL → UNSTABLE DEFI $8,000.00 L1 $8,000.00 BTC: open $100,000.00 10.0% 116 passed"
         in page.text
     )
     assert "2026-11-20 00:00 UTC: no_gap on raw.x. two rows" in page.text
-    assert "115 checks passed" in page.text
+    assert "115 passed" in page.text
     assert "halted: too many sectors without data (DATA_HALT)" in page.text
     assert page.text.index(str(last)) < page.text.index(str(first))
     assert "SIMULATED MARKET" in page.text
