@@ -17,7 +17,7 @@ from warehouse.release import current_release
 
 READING = [*sorted(f"raw__{name}" for name in SUPPORTED_EXCHANGES), "raw_tables"]
 DECIDING = ["marts", "portfolio__sector_signals", "portfolio"]
-PUBLISHING = ["audit", "portfolio__allocation_snapshots", "publish__release", "publish__report"]
+PUBLISHING = ["audit", "portfolio__allocation_snapshots", "publish__release", "publish__report", "publish__upkeep"]
 DONE, GATE_SAID_NO, UNREACHABLE = 0, 3, 4
 
 
