@@ -4,10 +4,12 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime
 
 import dagster as dg
+import polars as pl
 
 from expectations.model import CheckResult, Parameters, Question
 from pipelines.clock import utc_now
 from pipelines.limits import gate_limits
+from pipelines.metadata import preview
 from pipelines.policy import Policy
 from pipelines.settings import Settings
 from warehouse.connection import Warehouse
@@ -85,7 +87,11 @@ def as_asset_checks(results: Sequence[CheckResult], asset_of: AssetOf) -> list[d
             passed=result.passed,
             severity=dg.AssetCheckSeverity.ERROR if result.is_blocking else dg.AssetCheckSeverity.WARN,
             description=result.details or None,
-            metadata={"evaluated": result.evaluated, "failed_rows": result.failed_rows},
+            metadata={
+                "evaluated": result.evaluated,
+                "failed_rows": result.failed_rows,
+                **({"failing_rows": preview(pl.DataFrame(result.failing, infer_schema_length=None))} if result.failing else {}),
+            },
         )
         for result in results
     ]

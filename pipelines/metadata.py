@@ -1,7 +1,12 @@
 """How a result is shown on an asset in the Dagster UI."""
 
+from datetime import datetime
+from typing import Any
+
 import dagster as dg
 import polars as pl
+
+from warehouse.contracts import Table
 
 PREVIEW_ROWS = 20
 
@@ -13,6 +18,34 @@ def preview(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
     if frame.height > PREVIEW_ROWS:
         lines.append(f"\n{frame.height - PREVIEW_ROWS} more rows")
     return dg.MetadataValue.md("\n".join(lines))
+
+
+def table_metadata(table: Table) -> dict[str, Any]:
+    """A table's name, columns and grain, for the definition of its asset; units stand in the columns' names."""
+    grain = dg.TableConstraints(other=[f"one row per ({', '.join(table.key)})"])
+    columns = [
+        dg.TableColumn(name, kind.lower(), constraints=dg.TableColumnConstraints(nullable=name not in table.key))
+        for name, kind in table.columns.items()
+    ]
+    return {
+        "dagster/table_name": table.qualified_name,
+        "dagster/column_schema": dg.TableSchema(columns, constraints=grain),
+    }
+
+
+def size_and_age(rows: int, newest: datetime | None, decided_at: datetime) -> dict[str, Any]:
+    """What the UI plots over the nights.
+
+    Args:
+        rows: Rows of the table.
+        newest: When its newest row could be known, UTC; None for a table without such a time, or without rows.
+        decided_at: The instant of the night's decision, UTC.
+
+    Returns:
+        `dagster/row_count`, and `data_age_hours` at the decision's instant where there is a newest row.
+    """
+    age = {} if newest is None else {"data_age_hours": round((decided_at - newest).total_seconds() / 3600, 2)}
+    return {"dagster/row_count": rows, **age}
 
 
 def _cell(value: object) -> str:

@@ -1,0 +1,47 @@
+"""Columns of the dbt models and where each comes from, as the Dagster UI shows them.
+
+Working them out takes dbt's compiled SQL and seven seconds, and they only change with the SQL: they are kept in
+`dbt/columns.json`, which a test compares with the models.
+"""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import dagster as dg
+
+from pipelines.settings import DBT_DIRECTORY
+
+COLUMNS = DBT_DIRECTORY / "columns.json"
+
+
+@cache
+def _columns() -> dict[str, dict[str, dict[str, Any]]]:
+    return json.loads(COLUMNS.read_text(encoding="utf-8"))
+
+
+def column_schema(table: str, described: Mapping[str, Mapping[str, Any]]) -> dg.TableSchema:
+    """Name, type and meaning of a model's or seed's columns.
+
+    Args:
+        table: For example `marts.sector_weights`.
+        described: What the dbt project says about its columns, by name; may be empty.
+    """
+    return dg.TableSchema(
+        [
+            dg.TableColumn(name, column["type"], described.get(name, {}).get("description") or None)
+            for name, column in _columns().get(table, {}).items()
+        ]
+    )
+
+
+def column_lineage(table: str) -> dg.TableColumnLineage:
+    """The columns that each column of a model is computed from; constants and counts come from none."""
+    return dg.TableColumnLineage(
+        {
+            name: [dg.TableColumnDep(dg.AssetKey(source.split(".")[:2]), source.split(".")[2]) for source in column["from"]]
+            for name, column in _columns().get(table, {}).items()
+            if "from" in column
+        }
+    )
