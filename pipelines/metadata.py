@@ -1,6 +1,7 @@
 """How a result is shown on an asset in the Dagster UI."""
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import date, datetime
 from typing import Any
 
 import dagster as dg
@@ -46,6 +47,21 @@ def size_and_age(rows: int, newest: datetime | None, decided_at: datetime) -> di
     """
     age = {} if newest is None else {"data_age_hours": round((decided_at - newest).total_seconds() / 3600, 2)}
     return {"dagster/row_count": rows, **age}
+
+
+def rows_per_day(frame: pl.DataFrame) -> dict[date, dict[str, Any]]:
+    """`dagster/row_count` of every day of a table with `as_of_date`."""
+    return {day: {"dagster/row_count": rows} for day, rows in frame.group_by("as_of_date").len().iter_rows()}
+
+
+def show_per_day(
+    context: dg.AssetExecutionContext, key: dg.AssetKey, per_day: Mapping[date, Mapping[str, Any]]
+) -> None:
+    """Put each day's metadata on that day's partition of an asset; days that are not the run's are left out."""
+    days = set(context.partition_keys) if context.has_partition_key or context.has_partition_key_range else set()
+    for day, metadata in per_day.items():
+        if day.isoformat() in days:
+            context.add_asset_metadata(metadata, key, day.isoformat())
 
 
 def _cell(value: object) -> str:

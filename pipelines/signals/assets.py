@@ -3,7 +3,7 @@
 import dagster as dg
 
 from pipelines.clock import utc_now
-from pipelines.metadata import preview
+from pipelines.metadata import preview, rows_per_day, show_per_day, table_metadata
 from pipelines.partitions import DAILY, ONE_RUN, partition_days
 from pipelines.progress import report
 from pipelines.resources import PipelineWarehouse, RunSettings
@@ -27,6 +27,7 @@ SECTOR_SIGNALS_KEY = dg.AssetKey(["portfolio", "sector_signals"])
     owners=["team:strategy"],
     partitions_def=DAILY,
     backfill_policy=ONE_RUN,
+    metadata=table_metadata(SECTOR_SIGNALS),
     deps=[
         dg.AssetKey(["marts", name])
         for name in (
@@ -61,9 +62,9 @@ def sector_signals(
         )
         replace_days(connection, SECTOR_SIGNALS, signals.with_columns(decided_at=known_at), first_day, last_day)
     tonight = signals.filter(signals["as_of_date"] == last_day)
+    show_per_day(context, SECTOR_SIGNALS_KEY, rows_per_day(signals))
     return dg.MaterializeResult(
         metadata={
-            "dagster/row_count": signals.height,
             "window": f"{first_day} to {last_day}",
             "tonight": preview(tonight.select("sector", "state", "action", "explanation")),
         }

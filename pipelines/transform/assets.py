@@ -12,6 +12,7 @@ from pipelines.resources import PipelineWarehouse, RunSettings
 from pipelines.settings import DBT_DIRECTORY, give_dbt
 from pipelines.transform.columns import column_lineage, column_schema
 from pipelines.transform.project import build_arguments, dbt_executable, manifest_path
+from pipelines.transform.shown import shown
 
 
 class ModelNames(DagsterDbtTranslator):
@@ -54,9 +55,18 @@ def dbt_models(context: dg.AssetExecutionContext, settings: RunSettings, warehou
     _, last_day = partition_days(context)
     effective = settings.load_effective()
     arguments = build_arguments(effective.policy, last_day, effective.strategic_weights)
-    for done, event in enumerate(dbt.cli(arguments, context=context).stream(), start=1):
-        report("marts", "dbt build", done)
-        yield event
+    invocation = dbt.cli(arguments, context=context)
+    events: list[Any] = []
+    failure = None
+    try:
+        for event in invocation.stream():
+            events.append(event)
+            report("marts", "dbt build", len(events))
+    except Exception as error:
+        failure = error
+    yield from shown(events, invocation, warehouse.files, last_day)
+    if failure is not None:
+        raise failure
 
 
 ASSETS = [dbt_models]

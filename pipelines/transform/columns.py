@@ -21,6 +21,11 @@ def _columns() -> dict[str, dict[str, dict[str, Any]]]:
     return json.loads(COLUMNS.read_text(encoding="utf-8"))
 
 
+def has_column(table: str, column: str) -> bool:
+    """Whether a model or seed has a column."""
+    return column in _columns().get(table, {})
+
+
 def column_schema(table: str, described: Mapping[str, Mapping[str, Any]]) -> dg.TableSchema:
     """Name, type and meaning of a model's or seed's columns.
 
@@ -40,8 +45,13 @@ def column_lineage(table: str) -> dg.TableColumnLineage:
     """The columns that each column of a model is computed from; constants and counts come from none."""
     return dg.TableColumnLineage(
         {
-            name: [dg.TableColumnDep(dg.AssetKey(source.split(".")[:2]), source.split(".")[2]) for source in column["from"]]
+            name: [_dependency(source) for source in column["from"]]
             for name, column in _columns().get(table, {}).items()
             if "from" in column
         }
     )
+
+
+def _dependency(source: str) -> dg.TableColumnDep:
+    schema, table, column = source.split(".")
+    return dg.TableColumnDep(dg.AssetKey([schema, table]), column)
