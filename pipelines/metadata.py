@@ -1,7 +1,7 @@
 """How a result is shown on an asset in the Dagster UI."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -21,8 +21,13 @@ def preview(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md("\n".join(lines))
 
 
-def table_metadata(table: Table) -> dict[str, Any]:
-    """A table's name, columns and grain, for the definition of its asset; units stand in the columns' names."""
+def table_metadata(table: Table, folded: bool = False) -> dict[str, Any]:
+    """A table's name, columns and grain, for the definition of its asset; units stand in the columns' names.
+
+    Args:
+        table: The table.
+        folded: Show the columns after a click only, where they would push away what people come to read.
+    """
     grain = dg.TableConstraints(other=[f"one row per ({', '.join(table.key)})"])
     columns = [
         dg.TableColumn(name, kind.lower(), constraints=dg.TableColumnConstraints(nullable=name not in table.key))
@@ -30,7 +35,7 @@ def table_metadata(table: Table) -> dict[str, Any]:
     ]
     return {
         "dagster/table_name": table.qualified_name,
-        "dagster/column_schema": dg.TableSchema(columns, constraints=grain),
+        "columns" if folded else "dagster/column_schema": dg.TableSchema(columns, constraints=grain),
     }
 
 
@@ -49,9 +54,11 @@ def size_and_age(rows: int, newest: datetime | None, decided_at: datetime) -> di
     return {"dagster/row_count": rows, **age}
 
 
-def rows_per_day(frame: pl.DataFrame) -> dict[date, dict[str, Any]]:
-    """`dagster/row_count` of every day of a table with `as_of_date`."""
-    return {day: {"dagster/row_count": rows} for day, rows in frame.group_by("as_of_date").len().iter_rows()}
+def rows_per_day(frame: pl.DataFrame, first_day: date, last_day: date) -> dict[date, dict[str, Any]]:
+    """`dagster/row_count` of every day from the first to the last, both included, in a frame with `as_of_date`."""
+    rows = dict(frame.group_by("as_of_date").len().iter_rows())
+    days = (first_day + timedelta(days=passed) for passed in range((last_day - first_day).days + 1))
+    return {day: {"dagster/row_count": rows.get(day, 0)} for day in days}
 
 
 def show_per_day(

@@ -58,7 +58,7 @@ def _spec(table: Table, group: str, description: str, deps: list[dg.AssetKey]) -
         deps=deps,
         kinds={"python"},
         owners=["team:strategy"],
-        metadata=table_metadata(table),
+        metadata=table_metadata(table, folded=table is TARGET_ALLOCATIONS),
     )
 
 
@@ -115,27 +115,26 @@ def portfolio(
         replace_days(connection, DECISIONS, frame(DECISIONS, decisions), first_day, last_day)
         for table in NIGHT_TABLES:
             replace_days(connection, table, tables[table.name], first_day, last_day)
-    _show_decisions(context, settings.load(), reports_dir(warehouse.files), tables, decisions)
+    show_per_day(
+        context,
+        _key(TARGET_ALLOCATIONS.name),
+        _in_words(settings.load(), reports_dir(warehouse.files), tables, decisions),
+    )
     for spec in SPECS:
         name = spec.key.path[-1]
         rows = tables[name]
-        metadata: dict[str, Any] = {"window": f"{first_day} to {last_day}"}
         if name in _PREVIEWS:
-            tonight = rows.filter(rows["as_of_date"] == last_day)
-            metadata["tonight"] = preview(tonight.select(_PREVIEWS[name]).head(40))
-        show_per_day(context, spec.key, rows_per_day(rows))
-        yield dg.MaterializeResult(asset_key=spec.key, metadata=metadata)
+            tonight = rows.filter(rows["as_of_date"] == last_day).select(_PREVIEWS[name])
+            show_per_day(context, spec.key, {last_day: {"tonight": preview(tonight)}})
+        show_per_day(context, spec.key, rows_per_day(rows, first_day, last_day))
+        yield dg.MaterializeResult(asset_key=spec.key)
 
 
-def _show_decisions(
-    context: dg.AssetExecutionContext,
-    settings: Settings,
-    reports: Path,
-    tables: dict[str, pl.DataFrame],
-    decisions: list[dict[str, Any]],
-) -> None:
-    """The last nights of the run in words, each on its own day, and where the page of each will lie."""
-    shown = {}
+def _in_words(
+    settings: Settings, reports: Path, tables: dict[str, pl.DataFrame], decisions: list[dict[str, Any]]
+) -> dict[date, dict[str, dg.MetadataValue]]:
+    """The last nights of the run in words, and where the page of the newest will lie."""
+    shown: dict[date, dict[str, dg.MetadataValue]] = {}
     for decision in decisions[-_NIGHTS_IN_WORDS:]:
         day = decision["as_of_date"]
         targets, hedges = (
@@ -143,10 +142,10 @@ def _show_decisions(
         )
         texts = decision_texts(day, settings.source, decision["explanation"], targets, hedges)
         shown[day] = {name: dg.MetadataValue.md(text) for name, text in texts.items()}
-    if settings.publish.report and decisions:
-        # of the newest night only: a run writes no page of the others
-        shown[day]["report"] = dg.MetadataValue.path(str(reports / f"{day}.html"))
-    show_per_day(context, _key(TARGET_ALLOCATIONS.name), shown)
+    if settings.publish.report and shown:  # a run writes the page of its newest night
+        newest = max(shown)
+        shown[newest]["report"] = dg.MetadataValue.path(str(reports / f"{newest}.html"))
+    return shown
 
 
 _NIGHTS_IN_WORDS = 31

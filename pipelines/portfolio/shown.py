@@ -34,9 +34,9 @@ def decision_texts(
     moves = sorted((row for row in targets if row["sector"] != "CASH"), key=lambda row: -abs(row["delta_usd"]))
     buys = [_move(row) for row in moves if row["delta_usd"] > 0]
     sells = [_move(row) for row in moves if row["delta_usd"] < 0]
-    label = LABELS.get(source)
+    label, said = LABELS.get(source), sentence.removeprefix(f"{day}: ")
     return {
-        "decision": "\n\n".join([*([label] if label else []), f"Night of {day}. {sentence.removeprefix(f'{day}: ')}"]),
+        "decision": "\n\n".join([*([label] if label else []), f"Night of {day}: {said}"]),
         "decision_buy": _list(buys),
         "decision_sell": _list(sells),
         "decision_hedge": _list([_position(row) for row in hedges]),

@@ -62,12 +62,9 @@ def sector_signals(
         )
         replace_days(connection, SECTOR_SIGNALS, signals.with_columns(decided_at=known_at), first_day, last_day)
     tonight = signals.filter(signals["as_of_date"] == last_day)
-    show_per_day(context, SECTOR_SIGNALS_KEY, rows_per_day(signals))
+    show_per_day(context, SECTOR_SIGNALS_KEY, rows_per_day(signals, first_day, last_day))
     return dg.MaterializeResult(
-        metadata={
-            "window": f"{first_day} to {last_day}",
-            "tonight": preview(tonight.select("sector", "state", "action", "explanation")),
-        }
+        metadata={"tonight": preview(tonight.select("sector", "state", "action", "explanation"))}
     )
 
 

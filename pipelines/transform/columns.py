@@ -27,7 +27,9 @@ def has_column(table: str, column: str) -> bool:
 
 
 def column_schema(table: str, described: Mapping[str, Mapping[str, Any]]) -> dg.TableSchema:
-    """Name, type and meaning of a model's or seed's columns.
+    """Name, type, meaning and origin of a model's or seed's columns.
+
+    The origin stands in the description too: Dagster's own interface draws no lineage of columns.
 
     Args:
         table: For example `marts.sector_weights`.
@@ -35,10 +37,19 @@ def column_schema(table: str, described: Mapping[str, Mapping[str, Any]]) -> dg.
     """
     return dg.TableSchema(
         [
-            dg.TableColumn(name, column["type"], described.get(name, {}).get("description") or None)
+            dg.TableColumn(name, column["type"], _description(described.get(name, {}), column.get("from", [])))
             for name, column in _columns().get(table, {}).items()
         ]
     )
+
+
+def _description(told: Mapping[str, Any], origins: list[str]) -> str | None:
+    tables: dict[str, list[str]] = {}
+    for origin in origins:
+        table, column = origin.rsplit(".", 1)
+        tables.setdefault(table, []).append(column)
+    from_where = "; ".join(f"{table}: {', '.join(columns)}" for table, columns in tables.items())
+    return " ".join([*filter(None, [told.get("description")]), *([f"[from {from_where}]"] if origins else [])]) or None
 
 
 def column_lineage(table: str) -> dg.TableColumnLineage:

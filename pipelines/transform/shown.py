@@ -26,7 +26,7 @@ def shown(events: Iterable[Any], invocation: DbtCliInvocation, warehouse: Wareho
     with warehouse.open_build() as connection:
         for event in events:
             node = invocation.manifest["nodes"].get(_unique_id(event), {})
-            if isinstance(event, dg.Output) and node["config"]["materialized"] != "view":
+            if isinstance(event, dg.Output):
                 yield event.with_metadata({**event.metadata, **_size(connection, node, last_day)})
             elif isinstance(event, dg.AssetCheckResult) and not event.passed and _unique_id(event) in compiled:
                 rows = _failing_rows(connection, compiled[_unique_id(event)])
@@ -53,6 +53,8 @@ def _compiled_tests(path: Path) -> dict[str, str]:
 
 
 def _size(connection: Connection, node: dict[str, Any], last_day: date) -> dict[str, Any]:
+    if node["config"]["materialized"] == "view":
+        return {}
     table = f"{node['schema']}.{node['name']}"
     newest = "cast(max(date) + 1 as timestamp)" if has_column(table, "date") else "null::timestamp"
     return size_and_age(*read(connection, f"select count(*), {newest} from {table}").row(0), decision_instant(last_day))
