@@ -137,10 +137,11 @@ def _in_words(
     shown: dict[date, dict[str, dg.MetadataValue]] = {}
     for decision in decisions[-_NIGHTS_IN_WORDS:]:
         day = decision["as_of_date"]
-        targets, hedges = (
-            tables[table.name].filter(pl.col("as_of_date") == day).to_dicts() for table in (TARGET_ALLOCATIONS, HEDGES)
+        targets, orders, hedges = (
+            tables[table.name].filter(pl.col("as_of_date") == day).to_dicts()
+            for table in (TARGET_ALLOCATIONS, REBALANCE_TRADES, HEDGES)
         )
-        texts = decision_texts(day, settings.source, decision["explanation"], targets, hedges)
+        texts = decision_texts(day, settings.source, decision["explanation"], targets, orders, hedges)
         shown[day] = {name: dg.MetadataValue.md(text) for name, text in texts.items()}
     if settings.publish.report and shown:  # a run writes the page of its newest night
         newest = max(shown)

@@ -1,5 +1,6 @@
 """A night's decision as the Dagster UI shows it on the allocation: four short texts for a person."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
@@ -17,7 +18,12 @@ _NOTHING = "Nothing."
 
 
 def decision_texts(
-    day: date, source: str, sentence: str, targets: Iterable[dict[str, Any]], hedges: Iterable[dict[str, Any]]
+    day: date,
+    source: str,
+    sentence: str,
+    targets: Iterable[dict[str, Any]],
+    orders: Iterable[dict[str, Any]],
+    hedges: Iterable[dict[str, Any]],
 ) -> dict[str, str]:
     """Metadata key to Markdown.
 
@@ -26,27 +32,40 @@ def decision_texts(
         source: What the facts were made from; all but `live` get a label.
         sentence: The decision in one sentence.
         targets: Rows of `portfolio.target_allocations` of that day.
+        orders: Rows of `portfolio.rebalance_trades` of that day.
         hedges: Rows of `portfolio.hedges` of that day.
 
     Returns:
-        `decision`, `decision_buy`, `decision_sell` and `decision_hedge`, each shorter than `MAX_CHARACTERS`.
+        `decision`, `decision_sell`, `decision_buy` and `decision_hedge`, each shorter than `MAX_CHARACTERS`.
     """
-    moves = sorted((row for row in targets if row["sector"] != "CASH"), key=lambda row: -abs(row["delta_usd"]))
-    buys = [_move(row) for row in moves if row["delta_usd"] > 0]
-    sells = [_move(row) for row in moves if row["delta_usd"] < 0]
     label, said = LABELS.get(source), sentence.removeprefix(f"{day}: ")
+    states = {row["sector"]: row for row in targets}
+    moves: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for order in orders:
+        moves[order["side"], order["sector"]].append(order)
+    lines = {
+        key: _move(states[key[1]], made)
+        for key, made in sorted(moves.items(), key=lambda item: (-_worth(item[1]), item[0]))
+    }
     return {
         "decision": "\n\n".join([*([label] if label else []), f"Night of {day}: {said}"]),
-        "decision_buy": _list(buys),
-        "decision_sell": _list(sells),
+        "decision_sell": _list([line for (side, _), line in lines.items() if side == "sell"]),
+        "decision_buy": _list([line for (side, _), line in lines.items() if side == "buy"]),
         "decision_hedge": _list([_position(row) for row in hedges]),
     }
 
 
-def _move(row: dict[str, Any]) -> str:
-    is_first = "INCEPTION" in (row["reason_codes"] or ())
-    why = "This is the first allocation." if is_first else _why(row["explanation"], row["sector"], row["state"])
-    return f"**{row['sector']} ${abs(row['delta_usd']):,.2f}** ({row['state']}): {why}"
+def _worth(orders: Iterable[dict[str, Any]]) -> float:
+    return sum(order["notional_usd"] for order in orders)
+
+
+def _move(target: dict[str, Any], orders: Sequence[dict[str, Any]]) -> str:
+    """What is ordered in a sector on one side, and why."""
+    is_first = "INCEPTION" in (target["reason_codes"] or ())
+    sector, state = target["sector"], target["state"]
+    why = "This is the first allocation." if is_first else _why(target["explanation"], sector, state)
+    coins = ", ".join(sorted({order["asset"] for order in orders}))
+    return f"**{sector} ${_worth(orders):,.2f}** of {coins} ({state}): {why}"
 
 
 def _why(explanation: str, sector: str, state: str) -> str:

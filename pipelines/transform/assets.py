@@ -10,9 +10,8 @@ from pipelines.partitions import partition_days
 from pipelines.progress import report
 from pipelines.resources import PipelineWarehouse, RunSettings
 from pipelines.settings import DBT_DIRECTORY, give_dbt
-from pipelines.transform.columns import column_lineage, column_schema
+from pipelines.transform.metadata import column_lineage, column_schema, shown
 from pipelines.transform.project import build_arguments, dbt_executable, manifest_path
-from pipelines.transform.shown import shown
 
 
 class ModelNames(DagsterDbtTranslator):

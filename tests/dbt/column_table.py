@@ -12,7 +12,7 @@ import duckdb
 from dagster_dbt.core.dbt_cli_event import EventHistoryMetadata, _build_column_lineage_metadata
 
 from pipelines.transform.assets import ModelNames
-from pipelines.transform.columns import COLUMNS
+from pipelines.transform.metadata import COLUMNS
 
 
 def column_table(build: Any) -> dict[str, dict[str, dict[str, Any]]]:

@@ -1,7 +1,13 @@
-"""What a dbt build has made, as the Dagster UI shows it: size and age of every table, the rows that fail a test."""
+"""What the Dagster UI shows of the dbt models: columns and their origins, size and age, the rows that fail a test.
 
-from collections.abc import Iterable, Iterator
+Where a column comes from takes dbt's compiled SQL and seven seconds to work out, and only changes with the SQL: it is
+kept in `dbt/columns.json`, which a test compares with the models.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +18,58 @@ from dagster_dbt import DbtCliInvocation
 
 from pipelines.clock import decision_instant
 from pipelines.metadata import PREVIEW_ROWS, preview, size_and_age
-from pipelines.transform.columns import has_column
+from pipelines.settings import DBT_DIRECTORY
 from warehouse.connection import Connection, Warehouse
 from warehouse.portfolio import read
+
+COLUMNS = DBT_DIRECTORY / "columns.json"
+
+
+@cache
+def _columns() -> dict[str, dict[str, dict[str, Any]]]:
+    return json.loads(COLUMNS.read_text(encoding="utf-8"))
+
+
+def column_schema(table: str, described: Mapping[str, Mapping[str, Any]]) -> dg.TableSchema:
+    """Name, type, meaning and origin of a model's or seed's columns.
+
+    The origin stands in the description too: Dagster's own interface draws no lineage of columns.
+
+    Args:
+        table: For example `marts.sector_weights`.
+        described: What the dbt project says about its columns, by name; may be empty.
+    """
+    return dg.TableSchema(
+        [
+            dg.TableColumn(name, column["type"], _description(described.get(name, {}), column.get("from", [])))
+            for name, column in _columns().get(table, {}).items()
+        ]
+    )
+
+
+def _description(told: Mapping[str, Any], origins: list[str]) -> str | None:
+    tables: dict[str, list[str]] = {}
+    for origin in origins:
+        table, column = origin.rsplit(".", 1)
+        tables.setdefault(table, []).append(column)
+    from_where = "; ".join(f"{table}: {', '.join(columns)}" for table, columns in tables.items())
+    return " ".join([*filter(None, [told.get("description")]), *([f"[from {from_where}]"] if origins else [])]) or None
+
+
+def column_lineage(table: str) -> dg.TableColumnLineage:
+    """The columns that each column of a model is computed from; constants and counts come from none."""
+    return dg.TableColumnLineage(
+        {
+            name: [_dependency(source) for source in column["from"]]
+            for name, column in _columns().get(table, {}).items()
+            if "from" in column
+        }
+    )
+
+
+def _dependency(source: str) -> dg.TableColumnDep:
+    schema, table, column = source.split(".")
+    return dg.TableColumnDep(dg.AssetKey([schema, table]), column)
 
 
 def shown(events: Iterable[Any], invocation: DbtCliInvocation, warehouse: Warehouse, last_day: date) -> Iterator[Any]:
@@ -56,7 +111,7 @@ def _size(connection: Connection, node: dict[str, Any], last_day: date) -> dict[
     if node["config"]["materialized"] == "view":
         return {}
     table = f"{node['schema']}.{node['name']}"
-    newest = "cast(max(date) + 1 as timestamp)" if has_column(table, "date") else "null::timestamp"
+    newest = "cast(max(date) + 1 as timestamp)" if "date" in _columns().get(table, {}) else "null::timestamp"
     return size_and_age(*read(connection, f"select count(*), {newest} from {table}").row(0), decision_instant(last_day))
 
 
