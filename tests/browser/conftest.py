@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, FloatRect, Page, sync_playwright
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SCREENSHOTS_TO = os.environ.get("SCREENSHOTS_TO")
@@ -52,13 +52,13 @@ def visit(browser: Browser) -> Iterator[Callable[..., tuple[Page, list[str], lis
 
 
 @pytest.fixture(scope="session")
-def take_picture() -> Callable[[Page, str], None]:
+def take_picture() -> Callable[..., None]:
     """Keeps what a page shows for the documentation, when `make screenshots` asks for it."""
 
-    def take_picture(page: Page, name: str) -> None:
+    def take_picture(page: Page, name: str, clip: FloatRect | None = None) -> None:
         if SCREENSHOTS_TO:
             page.mouse.move(0, 0)  # nothing is hovered over
-            picture = page.screenshot(path=Path(SCREENSHOTS_TO) / f"{name}.png", animations="disabled")
+            picture = page.screenshot(path=Path(SCREENSHOTS_TO) / f"{name}.png", animations="disabled", clip=clip)
             assert len(picture) < MAX_PICTURE_BYTES, name
 
     return take_picture

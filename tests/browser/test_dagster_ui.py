@@ -91,7 +91,7 @@ def interface(tmp_path_factory, small_market, market_days) -> Iterator[Interface
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    first = market_days[0]
+    first = market_days[0] - timedelta(days=1)
     now = decision_instant(first + timedelta(days=5))
     with LocalExchangeProcess("recorded", small_market, now=now) as exchange, (home / "ui.log").open("w+") as log:
         environment = {
@@ -116,8 +116,13 @@ def interface(tmp_path_factory, small_market, market_days) -> Iterator[Interface
 
 
 @pytest.fixture
-def page(interface: Interface, browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(base_url=interface.url, viewport=SIZE, timezone_id="UTC")
+def page(request: pytest.FixtureRequest, interface: Interface, browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(
+        base_url=interface.url,
+        viewport=SIZE,
+        timezone_id="UTC",
+        device_scale_factor=getattr(request, "param", 1),
+    )
     page = context.new_page()
     page.set_default_timeout(SHOWING_MS)
     expect.set_options(timeout=SHOWING_MS)
@@ -125,17 +130,21 @@ def page(interface: Interface, browser: Browser) -> Iterator[Page]:
     context.close()
 
 
+@pytest.mark.parametrize("page", [2], indirect=True, ids=["sharp"])
 def test_the_asset_graph_reads_from_left_to_right_as_the_datas_way(page, take_picture):
     page.goto("/asset-groups")
     graph = page.locator("foreignObject.group")
-    places = []
+    boxes = []
     for group in THE_WAY:
         node = graph.filter(has_text=re.compile(f"^{group}")).first
         expect(node).to_be_visible()
-        places.append(node.bounding_box()["x"])
+        boxes.append(node.bounding_box())
+    places = [box["x"] for box in boxes]
     assert places == sorted(places)
     assert places[0] < places[-1] - 500
-    take_picture(page, "ui-asset-graph")
+    top, bottom = min(box["y"] for box in boxes), max(box["y"] + box["height"] for box in boxes)
+    around = {"x": places[0] - 20, "y": top - 40, "height": bottom - top + 80}
+    take_picture(page, "ui-asset-graph", clip=around | {"width": SIZE["width"] - around["x"]})
 
 
 def test_materialize_all_ends_green_in_a_release(page, interface, take_picture):
@@ -145,6 +154,7 @@ def test_materialize_all_ends_green_in_a_release(page, interface, take_picture):
     assert run == "Success"
     page.locator("a[href^='/runs/']").first.click()
     expect(page.get_by_text("Success", exact=True).first).to_be_visible()
+    expect(page.get_by_text("Loading run logs")).to_be_hidden()
     _settle(page)
     take_picture(page, "ui-finished-run")
     assert (interface.release().as_of_date, interface.release().source) == (interface.first, "recorded")
@@ -185,7 +195,7 @@ def test_the_decision_is_read_on_the_allocation_with_its_reasons_and_its_page(pa
     assert orders
     assert hedged
     report = page.get_by_text(f"reports/{night}.html").inner_text()
-    assert Path(report).read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert Path(report).read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     take_picture(page, "ui-decision")
 
 
@@ -236,9 +246,11 @@ def test_a_range_started_from_the_graph_is_refused_and_the_right_place_is_named(
     page.goto("/runs?view=backfills")
     expect(page.get_by_text(ENDED)).to_have_count(2, timeout=RUNNING_MS)
     expect(page.get_by_text(ENDED).first).to_have_text("Failure")
-    page.goto("/runs?show_runs_within_backfills=true")
-    page.locator("tr", has_text="Failure").locator("a[href^='/runs/']").first.click()
-    expect(page.get_by_text("start it under Jobs, nightly, Materialize all").first).to_be_visible()
+    told = interface.ask(
+        "{runsOrError(limit: 1) { ... on Runs { results { eventConnection { events {"
+        " ... on ExecutionStepFailureEvent { error { message causes { message } } } } } } } } }"
+    )
+    assert "start it under Jobs, nightly, Materialize all" in json.dumps(told)
     assert interface.release().release_id == before
 
 
