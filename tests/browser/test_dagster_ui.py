@@ -150,8 +150,7 @@ def test_the_asset_graph_reads_from_left_to_right_as_the_datas_way(page, take_pi
 def test_materialize_all_ends_green_in_a_release(page, interface, take_picture):
     page.goto("/asset-groups")
     _launch(page, interface.first.isoformat(), "Launch 1 run")
-    run = _newest_run_ends(page)
-    assert run == "Success"
+    assert _newest_ends(page, launched=1) == "Success"
     page.locator("a[href^='/runs/']").first.click()
     expect(page.get_by_text("Success", exact=True).first).to_be_visible()
     expect(page.get_by_text("Loading run logs")).to_be_hidden()
@@ -164,8 +163,7 @@ def test_a_range_of_three_days_is_one_run_and_decides_each_of_them(page, interfa
     begins, ends = interface.backfill
     page.goto("/locations/rotation/jobs/nightly")
     _launch(page, f"[{begins}...{ends}]", "Launch backfill")
-    page.goto("/runs?view=backfills")
-    expect(page.get_by_text(ENDED)).to_have_text("Success", timeout=RUNNING_MS)
+    assert _newest_ends(page, launched=2) == "Success"
     found = interface.ask(
         "{partitionBackfillsOrError { ... on PartitionBackfills {"
         " results { status numPartitions runs { status } } } } }"
@@ -196,6 +194,8 @@ def test_the_decision_is_read_on_the_allocation_with_its_reasons_and_its_page(pa
     assert hedged
     report = page.get_by_text(f"reports/{night}.html").inner_text()
     assert Path(report).read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    page.set_viewport_size(SIZE | {"height": 1250})  # down to the last line of the decision
+    _settle(page)
     take_picture(page, "ui-decision")
 
 
@@ -224,7 +224,7 @@ def test_a_gate_that_says_no_tells_why_and_which_rows(page, interface, take_pict
     interface.exchange.set_faults(NO_FUNDING)
     page.goto("/locations/rotation/jobs/nightly")
     _launch(page, interface.without_funding.isoformat(), "Launch 1 run")
-    assert _newest_run_ends(page) == "Failure"
+    assert _newest_ends(page, launched=3) == "Failure"
     interface.exchange.set_faults([])
     assert interface.release().release_id == before
 
@@ -243,9 +243,7 @@ def test_a_range_started_from_the_graph_is_refused_and_the_right_place_is_named(
     begins, before = interface.backfill[1] + timedelta(days=1), interface.release().release_id
     page.goto("/asset-groups")
     _launch(page, f"[{begins}...{begins + timedelta(days=1)}]", "Launch backfill")
-    page.goto("/runs?view=backfills")
-    expect(page.get_by_text(ENDED)).to_have_count(2, timeout=RUNNING_MS)
-    expect(page.get_by_text(ENDED).first).to_have_text("Failure")
+    assert _newest_ends(page, launched=4) == "Failure"
     told = interface.ask(
         "{runsOrError(limit: 1) { ... on Runs { results { eventConnection { events {"
         " ... on ExecutionStepFailureEvent { error { message causes { message } } } } } } } } }"
@@ -256,12 +254,15 @@ def test_a_range_started_from_the_graph_is_refused_and_the_right_place_is_named(
 
 def test_the_schedule_is_switched_on_and_off(page, interface, take_picture):
     page.goto("/automation")
-    switch = page.locator("[data-index]").filter(has_text="nightly_schedule").locator("label").last
+    row = page.locator("[data-index]").filter(has_text="nightly_schedule")
+    switch, is_on = row.locator("label").last, row.locator("input[type=checkbox]").last
     switch.click()
+    expect(is_on).to_be_checked()
     _eventually(lambda: _schedule(interface) == "RUNNING")
     _settle(page)
     take_picture(page, "ui-schedule")
     switch.click()
+    expect(is_on).not_to_be_checked()
     _eventually(lambda: _schedule(interface) == "STOPPED")
 
 
@@ -285,12 +286,10 @@ def _launch(page: Page, days: str, button: str) -> None:
     expect(choice).to_be_hidden()
 
 
-def _newest_run_ends(page: Page) -> str:
-    """Wait on the page of the runs until none is on its way; the newest one's end."""
+def _newest_ends(page: Page, launched: int) -> str:
+    """Wait on the page of the runs until all that were launched have ended, a backfill being one; the newest's end."""
     page.goto("/runs")
-    under_way = page.get_by_text(re.compile("^(Queued|Starting|Started|Canceling)$"))
-    expect(page.get_by_text(ENDED).or_(under_way).first).to_be_visible()
-    expect(under_way).to_have_count(0, timeout=RUNNING_MS)
+    expect(page.get_by_text(ENDED)).to_have_count(launched, timeout=RUNNING_MS)
     return page.get_by_text(ENDED).first.inner_text()
 
 
