@@ -17,7 +17,8 @@ WITHOUT_TEMPORARY_FOLDERS = """
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) {
     const text = texts.currentNode;
-    text.data = text.data.replace(/\\/(?!\\/)\\S*pytest-\\d+\\/[^\\/]+\\/warehouse/, '/home/me/rotation/warehouse/data');
+    const folder = /\\/(?!\\/)\\S*pytest-\\d+\\/[^\\/]+\\/warehouse/;
+    text.data = text.data.replace(folder, '/home/me/rotation/warehouse/data');
   }
 }
 """
