@@ -7,6 +7,7 @@ from datetime import date, timedelta
 import dagster as dg
 
 from pipelines.clock import last_decidable_day, utc_now
+from pipelines.settings import SettingsError
 
 FIRST_PARTITION = "2018-01-01"
 DAILY = dg.DailyPartitionsDefinition(start_date=FIRST_PARTITION, timezone="UTC")
@@ -17,6 +18,7 @@ warnings.filterwarnings("ignore", category=dg.BetaWarning)
 # What a step holds in memory grows with these days, not with the range of the run.
 BATCH_DAYS = 100
 
+_BACKFILL = "dagster/backfill"
 _SINGLE = "dagster/partition"
 _RANGE_START = "dagster/asset_partition_range_start"
 _RANGE_END = "dagster/asset_partition_range_end"
@@ -34,9 +36,17 @@ def partition_days(context: dg.AssetExecutionContext) -> tuple[date, date]:
     """First and last day of the run, both included, for partitioned and unpartitioned steps alike.
 
     A run without partitions (a single step started by hand) is about the newest day that can be decided.
+
+    Raises:
+        SettingsError: the run is a part of a backfill that Dagster has split, and does not know its days.
     """
     first, last = _tagged_days(context.run.tags)
     if first is None or last is None:
+        if _BACKFILL in context.run.tags:
+            raise SettingsError(
+                "a range that is started from the asset graph comes in parts, and this part does not know its days: "
+                "start it under Jobs, nightly, Materialize all: there a range is one run. Nothing was published"
+            )
         newest = last_decidable_day(utc_now())
         return newest, newest
     return date.fromisoformat(first), date.fromisoformat(last)

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from pipelines.clock import utc_now
-from pipelines.metadata import preview
+from pipelines.metadata import preview, rows_per_day, show_per_day, table_metadata
 from pipelines.partitions import DAILY, ONE_RUN, batches, partition_days
 from pipelines.progress import report
 from pipelines.resources import PipelineWarehouse, RunSettings
@@ -27,6 +27,7 @@ SECTOR_SIGNALS_KEY = dg.AssetKey(["portfolio", "sector_signals"])
     owners=["team:strategy"],
     partitions_def=DAILY,
     backfill_policy=ONE_RUN,
+    metadata=table_metadata(SECTOR_SIGNALS),
     deps=[
         dg.AssetKey(["marts", name])
         for name in (
@@ -52,20 +53,15 @@ def sector_signals(
     with warehouse.files.open_build() as connection:
         begin_deciding(connection, warehouse.files, context.run_id, last_day)
         first_day = first_day_to_signal(connection, first_day)
-        policy, row_count = settings.load_policy(), 0
+        policy = settings.load_policy()
         for first, last in batches(first_day, last_day):
             metrics, spreads = read_sector_metrics(connection, last), read_sector_spreads(connection, first, last)
             signals = build_signals(metrics, spreads, policy, first, last)
-            row_count += replace_days(
-                connection, SECTOR_SIGNALS, signals.with_columns(decided_at=known_at), first, last
-            )
+            replace_days(connection, SECTOR_SIGNALS, signals.with_columns(decided_at=known_at), first, last)
+            show_per_day(context, SECTOR_SIGNALS_KEY, rows_per_day(signals, first, last))
     tonight = signals.filter(signals["as_of_date"] == last_day)
     return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": row_count,
-            "window": f"{first_day} to {last_day}",
-            "tonight": preview(tonight.select("sector", "state", "action", "explanation")),
-        }
+        metadata={"tonight": preview(tonight.select("sector", "state", "action", "explanation"))}
     )
 
 
