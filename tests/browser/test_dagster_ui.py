@@ -256,7 +256,7 @@ def test_the_schedule_is_switched_on_and_off(page, interface, take_picture):
     page.goto("/automation")
     row = page.locator("[data-index]").filter(has_text="nightly_schedule")
     switch, is_on = row.locator("label").last, row.locator("input[type=checkbox]").last
-    expect(is_on).to_be_enabled()
+    expect(row.locator("input[type=checkbox]")).to_have_count(2)  # till then the last one only selects the row
     switch.click()
     expect(is_on).to_be_checked()
     _eventually(lambda: _schedule(interface) == "RUNNING")
