@@ -87,7 +87,7 @@ class Interface:
 def interface(tmp_path_factory, small_market, market_days) -> Iterator[Interface]:
     """The interface over the small market, which a local exchange serves."""
     home, directory = tmp_path_factory.mktemp("ui_home"), tmp_path_factory.mktemp("ui") / "warehouse"
-    shutil.copy(PROJECT / ".dagster" / "dagster.yaml", home)
+    shutil.copy(PROJECT / "dagster.yaml", home)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
