@@ -7,9 +7,12 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from pipelines.partitions import partition_days
 from warehouse.contracts import Table
 
 PREVIEW_ROWS = 20
+ONE_DAY = timedelta(days=1)
+SHOWN_DAYS = timedelta(days=31)
 
 
 def preview(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
@@ -57,17 +60,23 @@ def size_and_age(rows: int, newest: datetime | None, decided_at: datetime) -> di
 def rows_per_day(frame: pl.DataFrame, first_day: date, last_day: date) -> dict[date, dict[str, Any]]:
     """`dagster/row_count` of every day from the first to the last, both included, in a frame with `as_of_date`."""
     rows = dict(frame.group_by("as_of_date").len().iter_rows())
-    days = (first_day + timedelta(days=passed) for passed in range((last_day - first_day).days + 1))
+    days = (first_day + ONE_DAY * passed for passed in range((last_day - first_day).days + 1))
     return {day: {"dagster/row_count": rows.get(day, 0)} for day in days}
 
 
 def show_per_day(
     context: dg.AssetExecutionContext, key: dg.AssetKey, per_day: Mapping[date, Mapping[str, Any]]
 ) -> None:
-    """Put each day's metadata on that day's partition of an asset; days that are not the run's are left out."""
-    days = set(context.partition_keys) if context.has_partition_key or context.has_partition_key_range else set()
+    """Put each day's metadata on that day's partition of an asset.
+
+    Left out are days that are not the run's, and all but the newest `SHOWN_DAYS` of a long run: each of them costs
+    Dagster more than the day's decision.
+    """
+    if not (context.has_partition_key or context.has_partition_key_range):
+        return
+    first_day, last_day = partition_days(context)
     for day, metadata in per_day.items():
-        if day.isoformat() in days:
+        if max(first_day, last_day - SHOWN_DAYS + ONE_DAY) <= day <= last_day:
             context.add_asset_metadata(metadata, key, day.isoformat())
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import dagster as dg
 import polars as pl
 
 from pipelines.clock import utc_now
-from pipelines.metadata import preview, rows_per_day, show_per_day, table_metadata
+from pipelines.metadata import SHOWN_DAYS, preview, rows_per_day, show_per_day, table_metadata
 from pipelines.partitions import DAILY, ONE_RUN, batches, partition_days
 from pipelines.portfolio import inputs
 from pipelines.portfolio.book import NightBook
@@ -119,9 +119,8 @@ def portfolio(
                 replace_days(connection, table, tables[table.name], first, last)
             for spec in SPECS:
                 show_per_day(context, spec.key, rows_per_day(tables[spec.key.path[-1]], first, last))
-            in_words = tables[DECISIONS.name].filter(pl.col("as_of_date") > last_day - _NIGHTS_IN_WORDS).to_dicts()
-            shown = _in_words(settings.load(), reports_dir(warehouse.files), tables, in_words, last_day)
-            show_per_day(context, _key(TARGET_ALLOCATIONS.name), shown)
+            in_words = _in_words(settings.load(), reports_dir(warehouse.files), tables, last_day)
+            show_per_day(context, _key(TARGET_ALLOCATIONS.name), in_words)
     for name, columns in _PREVIEWS.items():
         tonight = tables[name].filter(pl.col("as_of_date") == last_day)
         show_per_day(context, _key(name), {last_day: {"tonight": preview(tonight.select(columns))}})
@@ -130,11 +129,11 @@ def portfolio(
 
 
 def _in_words(
-    settings: Settings, reports: Path, tables: dict[str, pl.DataFrame], decisions: list[dict[str, Any]], newest: date
+    settings: Settings, reports: Path, tables: dict[str, pl.DataFrame], newest: date
 ) -> dict[date, dict[str, dg.MetadataValue]]:
-    """The decisions of some days in words; with the newest of the run, where its page will lie."""
+    """The decisions of the days that are shown, in words; with the newest of the run, where its page will lie."""
     shown: dict[date, dict[str, dg.MetadataValue]] = {}
-    for decision in decisions:
+    for decision in tables[DECISIONS.name].filter(pl.col("as_of_date") > newest - SHOWN_DAYS).to_dicts():
         day = decision["as_of_date"]
         targets, orders, hedges = (
             tables[table.name].filter(pl.col("as_of_date") == day).to_dicts()
@@ -148,7 +147,6 @@ def _in_words(
 
 
 # Dagster keeps what is shown with every day of a range: only what a person decides by is worth that.
-_NIGHTS_IN_WORDS = timedelta(days=31)
 _PREVIEWS = {
     "target_allocations": ("sector", "action", "current_usd", "target_usd", "reason_codes", "explanation"),
     "rebalance_trades": ("side", "asset", "exchange", "quantity_base", "notional_usd", "fee_usd", "slippage_usd"),
