@@ -7,6 +7,7 @@ newest event, to a fraction of it. A run that is deleted takes its files along. 
 by one can be read by the other.
 """
 
+import fcntl
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -127,8 +128,13 @@ class PooledSqliteStorage(DagsterSqliteStorage):
     """Run, event and schedule storage under one folder, with the pooled event log."""
 
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:
-        super().__init__(base_dir, inst_data)
-        self._event_log_storage = PooledEventLogStorage(self._event_log_storage._base_dir)
+        home = Path(base_dir)
+        home.mkdir(parents=True, exist_ok=True)
+        # Programs that meet in a new home (daemon and webserver, say) would all make its databases, and some fail.
+        with (home / "setup.lock").open("a") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            super().__init__(base_dir, inst_data)
+            self._event_log_storage = PooledEventLogStorage(self._event_log_storage._base_dir)
 
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: dict[str, Any]) -> "PooledSqliteStorage":

@@ -22,7 +22,7 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from pipelines.clock import decision_instant
 from pipelines.local_exchange.process import LocalExchangeProcess
@@ -257,13 +257,11 @@ def test_the_schedule_is_switched_on_and_off(page, interface, take_picture):
     row = page.locator("[data-index]").filter(has_text="nightly_schedule")
     switch, is_on = row.locator("label").last, row.locator("input[type=checkbox]").last
     expect(row.locator("input[type=checkbox]")).to_have_count(2)  # till then the last one only selects the row
-    switch.click()
-    expect(is_on).to_be_checked()
+    _click_until(switch, lambda: is_on.is_checked())
     _eventually(lambda: _schedule(interface) == "RUNNING")
     _settle(page)
     take_picture(page, "ui-schedule")
-    switch.click()
-    expect(is_on).not_to_be_checked()
+    _click_until(switch, lambda: not is_on.is_checked())
     _eventually(lambda: _schedule(interface) == "STOPPED")
 
 
@@ -300,6 +298,19 @@ def _schedule(interface: Interface) -> str:
         ' scheduleName: "nightly_schedule"}) { ... on Schedule { scheduleState { status } } } }'
     )
     return found["scheduleOrError"]["scheduleState"]["status"]
+
+
+def _click_until(switch: Locator, is_so: Callable[[], bool], attempts: int = 3) -> None:
+    """A click goes nowhere while the page still draws itself anew; then it is done once more, as a person would."""
+    for _ in range(attempts):
+        _settle(switch.page)
+        switch.click()
+        give_up = time.monotonic() + SHOWING_MS / 1000 / attempts
+        while time.monotonic() < give_up:
+            if is_so():
+                return
+            switch.page.wait_for_timeout(200)
+    raise AssertionError("the switch does not move")
 
 
 def _eventually(is_so: Callable[[], bool]) -> None:

@@ -1,10 +1,12 @@
 """Dagster's storage with its connections kept open is still Dagster's storage."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import dagster as dg
 import pytest
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
-from pipelines.run_storage import PooledEventLogStorage
+from pipelines.run_storage import PooledEventLogStorage, PooledSqliteStorage
 
 DAYS = dg.DailyPartitionsDefinition(start_date="2024-01-01")
 KEY = dg.AssetKey("things")
@@ -47,3 +49,10 @@ def test_of_a_batch_of_days_the_last_one_is_the_assets_newest(monkeypatch):
         assert newest.dagster_event.partition == "2024-01-05"
     assert asset.asset_entry.last_materialization == newest
     assert asset.asset_entry.last_run_id == run.run_id
+
+
+def test_programs_that_meet_in_a_new_home_all_find_it_ready(tmp_path):
+    home = str(tmp_path / "new")
+    with ThreadPoolExecutor(8) as pool:
+        storages = list(pool.map(lambda _: PooledSqliteStorage(home), range(8)))
+    assert [storage.run_storage.get_runs_count() for storage in storages] == [0] * 8
