@@ -53,10 +53,11 @@ def sector_signals(
     with warehouse.files.open_build() as connection:
         begin_deciding(connection, warehouse.files, context.run_id, last_day)
         first_day = first_day_to_signal(connection, first_day)
-        policy = settings.load_policy()
-        for first, last in batches(first_day, last_day):
-            metrics, spreads = read_sector_metrics(connection, last), read_sector_spreads(connection, first, last)
-            signals = build_signals(metrics, spreads, policy, first, last)
+        metrics = read_sector_metrics(connection, last_day)
+        spreads = read_sector_spreads(connection, first_day, last_day)
+        days = list(batches(first_day, last_day))
+        built = build_signals(metrics, spreads, settings.load_policy(), days)
+        for (first, last), signals in zip(days, built, strict=True):
             replace_days(connection, SECTOR_SIGNALS, signals.with_columns(decided_at=known_at), first, last)
             show_per_day(context, SECTOR_SIGNALS_KEY, rows_per_day(signals, first, last))
     tonight = signals.filter(signals["as_of_date"] == last_day)
