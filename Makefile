@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test lint ui docs screenshots bench install clean
+.PHONY: run test lint ui docs screenshots bench soak install clean
 .DEFAULT_GOAL := run
 
 run: $(INSTALLED)
@@ -31,6 +31,9 @@ screenshots: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m tests.benchmarks
+
+soak: $(INSTALLED)
+	$(BIN)/python -m tests.soak
 
 install: $(INSTALLED)
 

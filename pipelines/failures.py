@@ -1,5 +1,6 @@
 """From a failed Dagster run to an exit code and one sentence."""
 
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,12 @@ _FOR_PEOPLE = {
 
 _KEPT = "an earlier release stays as it is"
 
+# What Dagster's code server writes of a run's process that has ended by itself, and what our run launcher says of one
+# that is gone together with the code server.
+_KILLED = re.compile(
+    r"Run execution process for \S+ (?P<how>[^.]+)\.|^Detected run worker status FAILED: '(?P<who>.+)'\. "
+)
+
 # A gate that had nothing to judge has not said yes.
 _GATE_ERRORS = {"NothingEvaluated", "SuiteError"}
 
@@ -45,6 +52,12 @@ def what_failed(events: Sequence[dg.DagsterEvent]) -> tuple[int, str]:
             return UNREACHABLE, error.message.split(": ", 1)[-1].strip()
         if name in _FOR_PEOPLE:
             return BAD_USAGE, error.message.split(": ", 1)[-1].strip()
+    killed = next(_killed(events), None)
+    if killed is not None:
+        return (
+            UNEXPECTED,
+            f"{killed}; readers keep the release they have, and the next run goes on from what was fetched",
+        )
     error = next(iter(_errors(events)), None)
     ended = [event.message for event in events if event.event_type == dg.DagsterEventType.RUN_FAILURE and event.message]
     said = error.message.strip().splitlines()[-1] if error else (ended or ["no error was recorded"])[-1]
@@ -105,6 +118,14 @@ def _refusals(events: Sequence[dg.DagsterEvent]) -> Iterator[Any]:
             is_error = check.severity == dg.AssetCheckSeverity.ERROR
             if not check.passed and is_error and (check.blocking or check.asset_key.path[0] not in ("raw", "publish")):
                 yield check
+
+
+def _killed(events: Sequence[dg.DagsterEvent]) -> Iterator[str]:
+    """How the run's process ended, in Dagster's words or in those of the run launcher, where it could not say so."""
+    for event in events:
+        said = _KILLED.search(event.message or "")
+        if said:
+            yield said["who"] or f"the run's process {said['how']}"
 
 
 def _errors(events: Sequence[dg.DagsterEvent]) -> Iterator[Any]:

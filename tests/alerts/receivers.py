@@ -27,11 +27,13 @@ class HttpReceiver:
         url: Its address.
         answers: Statuses of the next answers; 200 when there is none left. None: it answers only when it is closed.
         posts: Path and JSON of every request, the refused ones too.
+        taken: JSON of those that were answered with 200.
     """
 
     url: str = ""
     answers: deque[int | None] = field(default_factory=deque)
     posts: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    taken: list[dict[str, Any]] = field(default_factory=list)
     closing: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -63,6 +65,8 @@ def http_receiver() -> Iterator[HttpReceiver]:
             self.send_header("Content-Length", "2")
             self.end_headers()
             self.wfile.write(b"ok")
+            if status == 200:
+                received.taken.append(json.loads(body))
 
         def log_message(self, *_: Any) -> None:
             pass
