@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test lint ui docs bench soak install clean
+.PHONY: run test lint ui docs screenshots bench soak install clean
 .DEFAULT_GOAL := run
 
 run: $(INSTALLED)
@@ -24,6 +24,10 @@ ui: $(INSTALLED)
 
 docs: $(INSTALLED)
 	$(BIN)/python docs/site_builder/build.py
+
+# the pictures of the documentation, from the tests that drive the browser
+screenshots: $(INSTALLED)
+	SCREENSHOTS_TO=docs/img $(BIN)/python -m pytest -m browser tests/browser
 
 bench: $(INSTALLED)
 	$(BIN)/python -m tests.benchmarks

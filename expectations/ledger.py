@@ -4,9 +4,8 @@ Only the days from the first one that this run decided are judged, each against 
 judged when they were made, so the cost grows with new data and not with history.
 """
 
-from expectations.model import Check, Parameters, Question, timestamp_sql
+from expectations.model import REPORT_IT, Check, Parameters, Question, timestamp_sql
 
-_REPORT = "Nothing was published. Report it with this line: the calculation must not do this."
 _LEDGER, _NAV, _DECISIONS = "portfolio.ledger", "portfolio.nav_daily", "portfolio.decisions"
 _PARTS = ("spot_usd", "spot_cash_usd", "tilt_cash_usd", "futures_equity_usd")
 _IS_PROFIT = "starts_with(account, 'pnl:')"
@@ -62,7 +61,7 @@ def _transactions(p: Parameters) -> Question:
             Check(
                 "cents_off_zero",
                 "The entries of a transaction do not sum to 0: money appeared or vanished.",
-                _REPORT,
+                REPORT_IT,
                 minimum=0,
                 maximum=0,
             ),
@@ -90,9 +89,13 @@ def _entries(p: Parameters) -> Question:
             Check(
                 "entry_names_decision",
                 "An entry was caused by no decision that there is, and it is not the opening.",
-                _REPORT,
+                REPORT_IT,
             ),
-            Check("entry_is_complete", "An entry lacks its transaction, time, book, account, amount or kind.", _REPORT),
+            Check(
+                "entry_is_complete",
+                "An entry lacks its transaction, time, book, account, amount or kind.",
+                REPORT_IT,
+            ),
         ),
         (_LEDGER, _DECISIONS),
     )
@@ -136,7 +139,7 @@ def _daily_change(p: Parameters) -> Question:
                 "cents_off_ledger",
                 "The portfolio's value did not change by what the ledger booked that day, or one of the two is "
                 "missing.",
-                _REPORT,
+                REPORT_IT,
                 minimum=0,
                 maximum=0,
                 must_evaluate=True,
@@ -144,7 +147,7 @@ def _daily_change(p: Parameters) -> Question:
             Check(
                 "profit_cents_off_ledger",
                 "A figure of profit or cost did not change by what the ledger booked that day.",
-                _REPORT,
+                REPORT_IT,
                 minimum=0,
                 maximum=0,
             ),
@@ -172,11 +175,11 @@ def _balances(p: Parameters) -> Question:
             Check(
                 "cents_off_parts",
                 "The portfolio's value is not the sum of its parts, or the profit not that of the roles.",
-                _REPORT,
+                REPORT_IT,
                 minimum=0,
                 maximum=0,
             ),
-            Check("lowest_balance_usd", "Cash, holdings or the futures sleeve are below 0.", _REPORT, minimum=0),
+            Check("lowest_balance_usd", "Cash, holdings or the futures sleeve are below 0.", REPORT_IT, minimum=0),
         ),
         (_NAV, _DECISIONS),
     )
@@ -197,7 +200,7 @@ def _decided_value(p: Parameters) -> Question:
             Check(
                 "value_cents_off_ledger",
                 "A decision was made for another value than the ledger's of that day, or the ledger has none.",
-                _REPORT,
+                REPORT_IT,
                 minimum=0,
                 maximum=0,
                 must_evaluate=True,

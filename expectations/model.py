@@ -3,8 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from expectations.limits import DEFAULT_LIMITS, Limits
+
+# The remedy of a check that no data can break.
+REPORT_IT = "Nothing was published. Report it with this line: the calculation must not do this."
+MAX_FAILING_ROWS = 20
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,7 @@ class CheckResult:
         evaluated: Rows that were judged.
         failed_rows: Rows that are not in order.
         details: One or two sentences: how many, an example, what to do. Empty when everything is in order.
+        failing: The first rows that are not in order, at most `MAX_FAILING_ROWS`: the key's columns and the judged one.
     """
 
     name: str
@@ -110,6 +116,7 @@ class CheckResult:
     evaluated: int
     failed_rows: int
     details: str
+    failing: tuple[Mapping[str, Any], ...] = ()
 
 
 def timestamp_sql(moment: datetime) -> str:

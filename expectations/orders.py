@@ -3,9 +3,8 @@
 Only the newest night is judged: earlier ones were judged when they were made, by the policy of their own night.
 """
 
-from expectations.model import Check, Parameters, Question
+from expectations.model import REPORT_IT, Check, Parameters, Question
 
-_REPORT = "Nothing was published. Report it with this line: the calculation must not do this."
 _TRADES, _ASSETS = "portfolio.rebalance_trades", "portfolio.asset_targets"
 
 
@@ -26,7 +25,9 @@ def _orders(p: Parameters) -> Question:
         ("as_of_date", "trade_id", "notional_usd"),
         (
             Check(
-                "usd_above_minimum", f"An order is smaller than {p.min_trade_usd:g} USD: too small to trade.", _REPORT,
+                "usd_above_minimum",
+                f"An order is smaller than {p.min_trade_usd:g} USD: too small to trade.",
+                REPORT_IT,
                 minimum=0,
             ),
         ),
@@ -49,6 +50,6 @@ def _sales(p: Parameters) -> Question:
         where as_of_date = date '{p.as_of_date}'
         """,
         ("as_of_date", "asset", "current_quantity_base"),
-        (Check("coins_oversold", "More coins are to be sold than are held.", _REPORT, maximum=0),),
+        (Check("coins_oversold", "More coins are to be sold than are held.", REPORT_IT, maximum=0),),
         (_ASSETS, _TRADES),
     )

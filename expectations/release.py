@@ -1,7 +1,7 @@
 """The gate before publication: are the marts and the plan complete, consistent and exact?"""
 
 from expectations.ledger import ledger_questions
-from expectations.model import Check, Parameters, Question, text_sql, timestamp_sql
+from expectations.model import REPORT_IT, Check, Parameters, Question, text_sql, timestamp_sql
 from expectations.orders import order_questions
 from warehouse.contracts import FACTS, PORTFOLIO, Table
 
@@ -21,7 +21,6 @@ _SOURCES_OF_LABEL = {
     "simulated": ("simulated",),
     "example": ("example",),
 }
-_REPORT = "Nothing was published. Report it with this line: the calculation must not do this."
 _TARGETS, _DECISIONS, _HEDGES = "portfolio.target_allocations", "portfolio.decisions", "portfolio.hedges"
 _WEIGHTS, _MEMBERS, _SIGNALS = "marts.sector_weights", "marts.sector_membership", "portfolio.sector_signals"
 _HEALTH = "marts.data_health_daily"
@@ -226,7 +225,7 @@ def _unique_keys(table: Table) -> Question:
         table.qualified_name,
         f"select {key}, count(*) as rows_per_key from {table.qualified_name} group by {key}",
         table.key,
-        (Check("rows_per_key", "Two rows have one key.", _REPORT, maximum=1),),
+        (Check("rows_per_key", "Two rows have one key.", REPORT_IT, maximum=1),),
         (table.qualified_name,),
     )
 
@@ -244,8 +243,8 @@ def _signals(p: Parameters) -> Question:
         """,
         ("as_of_date", "sector"),
         (
-            Check("state_is_known", "A sector has no state, or one that does not exist.", _REPORT),
-            Check("signal_is_explained", "A sector's signal has no action or no explanation.", _REPORT),
+            Check("state_is_known", "A sector has no state, or one that does not exist.", REPORT_IT),
+            Check("signal_is_explained", "A sector's signal has no action or no explanation.", REPORT_IT),
         ),
         (_SIGNALS,),
     )
@@ -264,8 +263,8 @@ def _target_rows() -> Question:
         """,
         ("as_of_date", "sector", "target_weight_frac", "target_usd"),
         (
-            Check("target_is_known", "A sector's target has no state, weight or amount.", _REPORT),
-            Check("target_not_negative", "A target weight or amount is negative.", _REPORT),
+            Check("target_is_known", "A sector's target has no state, weight or amount.", REPORT_IT),
+            Check("target_not_negative", "A target weight or amount is negative.", REPORT_IT),
         ),
         (_TARGETS,),
     )
@@ -291,17 +290,19 @@ def _target_days() -> Question:
             Check(
                 "target_weight_sum",
                 "A day's target weights as decimals do not add up to 1.",
-                _REPORT,
+                REPORT_IT,
                 minimum=1 - 1e-12,
                 maximum=1 + 1e-12,
             ),
             Check(
-                "target_weights_sum_exactly", "A day's target weights, added as exact fractions, are not 1.", _REPORT
+                "target_weights_sum_exactly",
+                "A day's target weights, added as exact fractions, are not 1.",
+                REPORT_IT,
             ),
             Check(
                 "cents_off_sleeve",
                 "A day's target amounts do not add up to the spot sleeve to the cent, or its decision is missing.",
-                _REPORT,
+                REPORT_IT,
                 minimum=0,
                 maximum=0,
             ),
@@ -330,7 +331,7 @@ def _target_completeness(p: Parameters) -> Question:
             Check(
                 "sectors_missing",
                 "A decision day lacks the target of a sector, or of CASH.",
-                _REPORT,
+                REPORT_IT,
                 minimum=0,
                 maximum=0,
             ),
@@ -365,19 +366,19 @@ def _hedge_rows(p: Parameters) -> Question:
             Check(
                 "hedge_is_complete",
                 "A live hedge lacks its quantity, price, margin, exposure or the honest offset beside it.",
-                _REPORT,
+                REPORT_IT,
             ),
             Check(
                 "notional_error_usd",
                 "A hedge's notional is not quantity times mark price to the cent.",
-                _REPORT,
+                REPORT_IT,
                 maximum=0.01,
             ),
             Check(
                 "hedge_excess_usd",
                 f"A hedge is larger than {ratio:.0%} of what it protects, times its beta (a held one may have "
                 f"drifted by {p.hedge_resize_frac:.0%}).",
-                _REPORT,
+                REPORT_IT,
                 maximum=0.01,
             ),
         ),
@@ -391,7 +392,7 @@ def _hedges_per_asset() -> Question:
         f"select as_of_date, asset, count(*) as live_hedges_per_asset from {_HEDGES} "
         "where role = 'hedge' and status <> 'close' group by as_of_date, asset",
         ("as_of_date", "asset"),
-        (Check("live_hedges_per_asset", "Two hedges are live for one asset.", _REPORT, maximum=1),),
+        (Check("live_hedges_per_asset", "Two hedges are live for one asset.", REPORT_IT, maximum=1),),
         (_HEDGES,),
     )
 

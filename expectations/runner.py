@@ -4,16 +4,19 @@ Importing this module is cheap. Great Expectations (4 to 9 s to import) is impor
 process.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from expectations.model import Check, CheckResult, Parameters, Question
+from expectations.model import MAX_FAILING_ROWS, Check, CheckResult, Parameters, Question
 from expectations.suites import SUITES
 
 if TYPE_CHECKING:
     import great_expectations as gx
     from sqlalchemy import Engine
+
+
+_EXAMPLES = 3
 
 
 class NothingEvaluated(RuntimeError):
@@ -121,10 +124,12 @@ class _Session:
         if evaluated == 0:
             details = f"There was no row to judge. {check.remedy}" if check.must_evaluate else ""
             return _result(check, question, not check.must_evaluate, 0, 0, details)
-        details = "" if failed == 0 else self._explain(check, question, evaluated, failed)
-        return _result(check, question, bool(found.success), evaluated, failed, details)
+        failing = self._failing(check, question) if failed else ()
+        details = _explain(check, evaluated, failed, failing) if failed else ""
+        return _result(check, question, bool(found.success), evaluated, failed, details, failing)
 
-    def _explain(self, check: Check, question: Question, evaluated: int, failed: int) -> str:
+    def _failing(self, check: Check, question: Question) -> tuple[dict[str, Any], ...]:
+        """The first rows that are not in order."""
         columns = list(dict.fromkeys([*question.key, check.name]))
         low = "1" if check.minimum is None and check.maximum is None else check.minimum
         broken = " or ".join(
@@ -133,11 +138,10 @@ class _Session:
                 *([] if check.maximum is None else [f"{check.name} > {check.maximum}"]),
             ]
         )
-        rows = self._rows(f"select {', '.join(columns)} from ({question.sql}) where {broken} order by all limit 3")
-        examples = "; ".join(
-            ", ".join(f"{name}={value}" for name, value in zip(columns, row, strict=True)) for row in rows
+        rows = self._rows(
+            f"select {', '.join(columns)} from ({question.sql}) where {broken} order by all limit {MAX_FAILING_ROWS}"
         )
-        return f"{failed} of {evaluated} rows. {check.meaning} For example: {examples}. {check.remedy}"
+        return tuple(dict(zip(columns, row, strict=True)) for row in rows)
 
     def _rows(self, sql: str) -> list[tuple[Any, ...]]:
         from sqlalchemy import text
@@ -169,8 +173,19 @@ def _why(found: Any) -> str:
     return (messages[0] if messages else "no result came back").splitlines()[0]
 
 
+def _explain(check: Check, evaluated: int, failed: int, failing: Sequence[Mapping[str, Any]]) -> str:
+    examples = "; ".join(", ".join(f"{name}={value}" for name, value in row.items()) for row in failing[:_EXAMPLES])
+    return f"{failed} of {evaluated} rows. {check.meaning} For example: {examples}. {check.remedy}"
+
+
 def _result(
-    check: Check, question: Question, passed: bool, evaluated: int, failed_rows: int, details: str
+    check: Check,
+    question: Question,
+    passed: bool,
+    evaluated: int,
+    failed_rows: int,
+    details: str,
+    failing: tuple[Mapping[str, Any], ...] = (),
 ) -> CheckResult:
     return CheckResult(
         name=check.name,
@@ -181,4 +196,5 @@ def _result(
         evaluated=evaluated,
         failed_rows=failed_rows,
         details=details,
+        failing=failing,
     )

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
+from typing import Any
 
 import dagster as dg
+import polars as pl
 
 from expectations.model import CheckResult, Parameters, Question
 from pipelines.clock import utc_now
 from pipelines.limits import gate_limits
+from pipelines.metadata import preview
 from pipelines.policy import Policy
 from pipelines.settings import Settings
 from warehouse.connection import Warehouse
@@ -85,7 +88,12 @@ def as_asset_checks(results: Sequence[CheckResult], asset_of: AssetOf) -> list[d
             passed=result.passed,
             severity=dg.AssetCheckSeverity.ERROR if result.is_blocking else dg.AssetCheckSeverity.WARN,
             description=result.details or None,
-            metadata={"evaluated": result.evaluated, "failed_rows": result.failed_rows},
+            metadata=_metadata(result),
         )
         for result in results
     ]
+
+
+def _metadata(result: CheckResult) -> dict[str, Any]:
+    rows = {"failing_rows": preview(pl.DataFrame(result.failing, infer_schema_length=None))} if result.failing else {}
+    return {"evaluated": result.evaluated, "failed_rows": result.failed_rows, **rows}

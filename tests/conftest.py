@@ -1,5 +1,6 @@
 """Shared by all tests: where real data lies, real runs in a Dagster home of their own, a small recorded market."""
 
+import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -126,11 +127,19 @@ def small_release(
     market_days: tuple[date, date],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
-    """A warehouse whose release has decided the small market up to two days before its end; copy it to change it."""
+    """A warehouse whose release has decided the small market up to two days before its end; copy it to change it.
+
+    The workers of a parallel run share one: the first that asks makes it.
+    """
     first_day, last_day = market_days
-    directory = tmp_path_factory.mktemp("small_release")
-    night = run_nights(small_market, directory, first_day, last_day - timedelta(days=2))
-    assert night.outcome.exit_code == 0, night.outcome.message
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    directory = shared / "small_release"
+    with (shared / "small_release.lock").open("a") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if not (directory / "warehouse.duckdb").exists():
+            night = run_nights(small_market, directory, first_day, last_day - timedelta(days=2))
+            assert night.outcome.exit_code == 0, night.outcome.message
     return directory
 
 

@@ -223,6 +223,8 @@ def _copy_tables(con: Connection, as_of_date: date, raw_days: RawDays) -> dict[s
     schemas = (*PUBLISHED_SCHEMAS, *(() if raw_days is None else ("raw",)))
     for schema in schemas:
         con.execute(f"create schema release.{schema}")
+    # One thread: every thread holds a part of a table with all its long texts, and two write it no sooner.
+    con.execute("set threads = 1")
     row_counts: dict[str, int] = {}
     for schema, table in found:
         name = f"{schema}.{table}"

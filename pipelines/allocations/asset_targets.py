@@ -33,7 +33,7 @@ class SpotVenue:
     min_notional_usd: Fraction | None
     fee_frac: Fraction
     slippage_frac: Fraction
-    volume_usd: Fraction | None
+    volume_usd: float | None
     is_tradable: bool
     is_buyable: bool = True
 
@@ -123,7 +123,7 @@ class AssetStanding:
         # The venues are in order of name, and of equal ones `max` takes the first.
         return max(
             (venue for venue in self.buyable_venues if venue.cost_frac == lowest),
-            key=lambda venue: (self.holdings.get(venue.exchange, ZERO), venue.volume_usd or ZERO),
+            key=lambda venue: (self.holdings.get(venue.exchange, ZERO), venue.volume_usd or 0.0),
         )
 
     def price_at(self, venue: SpotVenue) -> Fraction:

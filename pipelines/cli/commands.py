@@ -326,6 +326,7 @@ def rollback(
 
     Files are not changed; the next successful run publishes a new release on top.
     """
+    from pipelines.report.files import reports_index
     from warehouse import release as releases
 
     files = _files(warehouse)
@@ -333,6 +334,8 @@ def rollback(
         from pipelines.cli.show import show_releases
 
         show_releases(releases.list_releases(files))
+        if (reports := reports_index(files)).is_file():
+            typer.echo(f"a report of every night: {reports}")
         return
     before = releases.current_release(files)
     now = releases.rollback(files, release_id)

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from pipelines.holdings.amounts import decimal_text, parse_amount
-from pipelines.holdings.models import CASH_ASSETS
 from pipelines.holdings.portfolio import PortfolioError
-from pipelines.holdings.sectors import Taxonomy
+from pipelines.holdings.sectors import CASH_ASSETS, Taxonomy
 from pipelines.holdings.statement import Statement
-from pipelines.money import exact
+from pipelines.money import ZERO, exact
 
 DUST_USD = Fraction(1)
 
@@ -45,14 +44,15 @@ def from_balances(
             quantity = parse_amount(text)
         except ValueError as error:
             raise PortfolioError(f"{exchange}, balance of {name}: {error}") from None
-        if name not in CASH_ASSETS and name not in taxonomy.coins:
+        counted = taxonomy.counted(name, quantity)
+        if counted is None:
             left_out.append(f"{decimal_text(quantity)} {name}: no sector has it")
             continue
-        asset, units = taxonomy.coins.get(name, (name, Fraction(1)))
+        asset, coins = counted
         if asset != name:
-            notes.append(f"{decimal_text(quantity)} {name}: counted as {decimal_text(quantity * units)} {asset}")
+            notes.append(f"{decimal_text(quantity)} {name}: counted as {decimal_text(coins)} {asset}")
         key = (exchange, asset)
-        quantities[key] = quantities.get(key, Fraction(0)) + quantity * units
+        quantities[key] = quantities.get(key, ZERO) + coins
     for (_, asset), quantity in list(quantities.items()):
         price = Fraction(1) if asset in CASH_ASSETS else exact(prices[asset]) if asset in prices else None
         if price is not None and quantity * price < DUST_USD:

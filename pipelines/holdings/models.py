@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from pipelines.holdings.amounts import decimal_text, parse_amount, parse_money
-from pipelines.holdings.sectors import sector_name
+from pipelines.holdings.sectors import CASH_ASSETS, sector_name
 from pipelines.policy_models import (
     BullishExpression,
     Limits,
@@ -27,9 +27,6 @@ from pipelines.policy_models import (
     Share,
 )
 from pipelines.settings import SUPPORTED_EXCHANGES
-
-CASH_ASSETS = ("USDT", "USDC", "USD")
-"""Held like a coin and counted as cash, a dollar each."""
 
 _CONTRACT = re.compile(r"[A-Z0-9]+/[A-Z]+:[A-Z0-9]+(-\d{6})?")
 _HIGHEST_FEE = Fraction(1, 20)

@@ -11,6 +11,9 @@ from pipelines.money import exact
 from pipelines.seeds import SeedError, read_assets
 from pipelines.settings import SEEDS_DIRECTORY
 
+CASH_ASSETS = ("USDT", "USDC", "USD")
+"""Held like a coin and counted as cash, a dollar each."""
+
 # The names of the article that the strategy is from, and their common spellings.
 _ALIASES = {
     "l1": "L1", "layer 1": "L1", "layer 1s": "L1", "l1 competitors": "L1", "l1 protocols": "L1",
@@ -41,6 +44,15 @@ class Taxonomy:
 
     sectors: dict[str, Fraction]
     coins: dict[str, tuple[str, Fraction]]
+
+    def counted(self, name: str, quantity: Fraction) -> tuple[str, Fraction] | None:
+        """A holding as the coin it stands for and how many of it; cash as it is, None for what no sector has."""
+        if name in CASH_ASSETS:
+            return name, quantity
+        if name not in self.coins:
+            return None
+        asset, units = self.coins[name]
+        return asset, quantity * units
 
 
 def read_taxonomy(day: date, seeds: Path = SEEDS_DIRECTORY) -> Taxonomy:

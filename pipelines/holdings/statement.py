@@ -9,9 +9,9 @@ from pathlib import Path
 
 from pipelines.config_files import ConfigError, read_text
 from pipelines.holdings.amounts import decimal_text, parse_amount
-from pipelines.holdings.models import CASH_ASSETS
 from pipelines.holdings.portfolio import PortfolioError
 from pipelines.holdings.sectors import Taxonomy
+from pipelines.money import ZERO
 from pipelines.settings import SUPPORTED_EXCHANGES
 
 COLUMNS = ("exchange", "asset", "quantity")
@@ -64,14 +64,15 @@ def parse_statement(text: str, taxonomy: Taxonomy) -> Statement:
         if quantity == 0:
             left_out.append(f"{where}: nothing is held")
             continue
-        if name not in CASH_ASSETS and name not in taxonomy.coins:
+        counted = taxonomy.counted(name, quantity)
+        if counted is None:
             left_out.append(f"{where}: no sector has it")
             continue
-        asset, units = taxonomy.coins.get(name, (name, Fraction(1)))
+        asset, coins = counted
         if asset != name:
-            notes.append(f"{where}: counted as {decimal_text(quantity * units)} {asset}")
+            notes.append(f"{where}: counted as {decimal_text(coins)} {asset}")
         key = (exchange, asset)
-        quantities[key] = quantities.get(key, Fraction(0)) + quantity * units
+        quantities[key] = quantities.get(key, ZERO) + coins
         lines.setdefault(key, []).append(line)
     for (exchange, asset), found in lines.items():
         if len(found) > 1:

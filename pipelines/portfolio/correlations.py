@@ -1,6 +1,7 @@
 """How the daily profits of the roles move together, once there are enough days to say anything."""
 
 import json
+from datetime import date
 from itertools import combinations
 
 import polars as pl
@@ -8,7 +9,7 @@ import polars as pl
 from pipelines.ledger.book import ROLES
 
 
-def role_correlations(nav: pl.DataFrame, min_days: int) -> dict[object, str]:
+def role_correlations(nav: pl.DataFrame, min_days: int, first_day: date) -> dict[date, str]:
     """Day to the correlations of the roles' daily profits up to it, as JSON: pair -> correlation and n.
 
     Counted are the days on which both roles earned or lost something; under `min_days` of them the correlation is
@@ -17,6 +18,7 @@ def role_correlations(nav: pl.DataFrame, min_days: int) -> dict[object, str]:
     Args:
         nav: `as_of_date` and `<role>_pnl_usd` (cumulative) of every night so far, any order.
         min_days: Days from which a correlation is told.
+        first_day: First day that is told of; the profits of the days before only count.
     """
     columns = {role: f"{role}_pnl_usd" for role in ROLES}
     daily = nav.sort("as_of_date").with_columns(pl.col(name).diff().alias(role) for role, name in columns.items())
@@ -25,7 +27,7 @@ def role_correlations(nav: pl.DataFrame, min_days: int) -> dict[object, str]:
         measure for first, second in pairs for measure in _expanding(first, second, f"{first}-{second}")
     )
     rows = {}
-    for row in daily.iter_rows(named=True):
+    for row in daily.filter(pl.col("as_of_date") >= first_day).iter_rows(named=True):
         told = {}
         for first, second in pairs:
             name = f"{first}-{second}"

@@ -4,7 +4,7 @@ import json
 import math
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from fractions import Fraction
@@ -226,56 +226,64 @@ class FuturesMarket:
         days = self._policy.windows.momentum
         return replace(view, leader_daily_vol=self._returns.volatility(view.first_leader, day, days))
 
-    def betas(self, assets: Iterable[str], day: date) -> dict[tuple[str, str], Beta]:
+    def betas(self, assets: Sequence[str], day: date) -> dict[tuple[str, str], Beta]:
         """(asset, hedge asset) to the regression of their daily spot returns."""
-        days = self._policy.hedge.beta_days
         return {
-            (asset, hedge): self._returns.beta(asset, hedge, day, days)
-            for asset in assets
+            (asset, hedge): beta
             for hedge in self._policy.hedge.assets
+            for asset, beta in self._returns.betas(assets, hedge, day, self._policy.hedge.beta_days).items()
             if asset != hedge
         }
 
 
 class _Returns:
-    """Daily returns of all assets, one row per day; unknown where one of the two closes is."""
+    """Daily returns of all assets, one row per asset; unknown where one of the two closes is."""
 
     def __init__(self, closes: pl.DataFrame, first_day: date, last_day: date) -> None:
         self._first_day = first_day
-        count = (last_day - first_day).days + 1
-        prices: dict[str, np.ndarray] = {}
+        self._rows = {asset: row for row, asset in enumerate(closes["asset"].unique().sort())}
+        prices = np.full((len(self._rows), (last_day - first_day).days + 1), np.nan)
         for day, asset, close in closes.iter_rows():
-            prices.setdefault(asset, np.full(count, np.nan))[(day - first_day).days] = close
-        self._by_asset = {asset: values[1:] / values[:-1] - 1 for asset, values in prices.items()}
+            prices[self._rows[asset], (day - first_day).days] = close
+        self._returns = prices[:, 1:] / prices[:, :-1] - 1
 
-    def _window(self, asset: str, day: date, days: int) -> np.ndarray:
+    def _window(self, assets: Sequence[str], day: date, days: int) -> np.ndarray:
         end = (day - self._first_day).days
-        return self._by_asset[asset][max(0, end - days) : end]
+        return self._returns[[self._rows[asset] for asset in assets], max(0, end - days) : end]
 
-    def beta(self, asset: str, hedge: str, day: date, days: int) -> Beta:
-        """Least squares of one asset's returns on another's over the days up to `day`."""
-        if asset not in self._by_asset or hedge not in self._by_asset:
-            return Beta(None, None, None, 0)
-        y, x = self._window(asset, day, days), self._window(hedge, day, days)
+    def betas(self, assets: Sequence[str], hedge: str, day: date, days: int) -> dict[str, Beta]:
+        """Least squares of each asset's returns on the hedge's, over the days up to `day` on which both are known."""
+        unknown = dict.fromkeys(assets, Beta(None, None, None, 0))
+        priced = [asset for asset in assets if asset in self._rows]
+        if not priced or hedge not in self._rows:
+            return unknown
+        y, x = self._window(priced, day, days), self._window([hedge], day, days)
         known = ~np.isnan(x + y)
-        x, y = x[known], y[known]
-        n = int(known.sum())
-        if n < 3:
-            return Beta(None, None, None, n)
-        x, y = x - x.mean(), y - y.mean()
-        variance, total = float(x @ x), float(y @ y)
-        if variance == 0 or total == 0:
-            return Beta(None, None, None, n)
-        slope = float(x @ y) / variance
-        left = max(total - slope * float(x @ y), 0.0)
-        return Beta(round(slope, 9), round(1 - left / total, 9), round(math.sqrt(left / n), 9), n)
+        counts = known.sum(axis=1)
+        x, y = _centred(x, known, counts), _centred(y, known, counts)
+        products = ((first * second).sum(axis=1).tolist() for first, second in ((x, x), (x, y), (y, y)))
+        return unknown | dict(zip(priced, map(_beta, counts.tolist(), *products), strict=True))
 
     def volatility(self, asset: str, day: date, days: int) -> float | None:
         """Standard deviation of the daily returns; None when a third of them is unknown."""
-        if asset not in self._by_asset:
+        if asset not in self._rows:
             return None
-        window = self._window(asset, day, days)
+        window = self._window([asset], day, days)[0]
         known = window[~np.isnan(window)]
         if len(known) < math.ceil(2 * days / 3):
             return None
         return round(float(known.std()), 9)
+
+
+def _centred(returns: np.ndarray, known: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Distance from the mean of the known days; 0 on the others, which then add nothing to a sum of products."""
+    means = np.where(known, returns, 0.0).sum(axis=1) / np.maximum(counts, 1)
+    return np.where(known, returns - means[:, None], 0.0)
+
+
+def _beta(n: int, xx: float, xy: float, yy: float) -> Beta:
+    if n < 3 or xx == 0 or yy == 0:
+        return Beta(None, None, None, n)
+    slope = xy / xx
+    left = max(yy - slope * xy, 0.0)
+    return Beta(round(slope, 9), round(1 - left / yy, 9), round(math.sqrt(left / n), 9), n)

@@ -208,7 +208,7 @@ class SpotMarket:
             min_notional_usd=terms.min_notional_usd,
             fee_frac=self._fees_frac.get(exchange, self._fee_frac),
             slippage_frac=self._slippage_frac[0 if is_major else 1],
-            volume_usd=None if volume is None else Fraction(int(volume)),
+            volume_usd=volume,
             is_tradable=close is not None and not is_gone and not is_halted,
             is_buyable=not is_leaving,
         )

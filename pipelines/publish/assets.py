@@ -4,7 +4,7 @@ import dagster as dg
 
 from pipelines.audit_trail.in_force import keep_in_force
 from pipelines.clock import utc_now
-from pipelines.metadata import preview
+from pipelines.metadata import preview, table_metadata
 from pipelines.partitions import DAILY, ONE_RUN, partition_days
 from pipelines.progress import report
 from pipelines.publish.checks import AUDIT_KEY, audit_check_specs, evaluate_audit
@@ -13,6 +13,7 @@ from pipelines.resources import PipelineWarehouse, RunSettings
 from pipelines.seeds import taxonomy_hash
 from pipelines.settings import SEEDS_DIRECTORY
 from pipelines.version import git_sha
+from warehouse.contracts import ALLOCATION_SNAPSHOTS, CHECK_RESULTS
 from warehouse.portfolio import read
 from warehouse.release import publish
 from warehouse.released import released_as
@@ -42,6 +43,7 @@ _CHECKS_PASSED = "select count(*) from quality.check_results where run_id = $run
                 dg.AssetKey(["marts", "calendar_spreads_daily"]),
                 dg.AssetKey(["marts", "sector_membership"]),
             ],
+            metadata=table_metadata(CHECK_RESULTS),
             description=(
                 "Everything that must be true of the marts and the decision before anybody may read them. "
                 "A blocking check that fails keeps yesterday's release."
@@ -55,7 +57,13 @@ def audit(context: dg.AssetExecutionContext, settings: RunSettings, warehouse: P
     report("audit", "checking the release")
     _, last_day = partition_days(context)
     outcome = evaluate_audit(context.run_id, last_day, settings.load(), settings.load_policy(), warehouse.files)
-    yield dg.MaterializeResult(asset_key=AUDIT_KEY, metadata={"checks": len(outcome)})
+    yield dg.MaterializeResult(
+        asset_key=AUDIT_KEY,
+        metadata={
+            "checks": len(outcome),
+            "not_passed": sum(not check.passed for check in outcome),
+        },
+    )
     yield from outcome
 
 
@@ -67,6 +75,7 @@ def audit(context: dg.AssetExecutionContext, settings: RunSettings, warehouse: P
     partitions_def=DAILY,
     backfill_policy=ONE_RUN,
     deps=[AUDIT_KEY],
+    metadata=table_metadata(ALLOCATION_SNAPSHOTS),
 )
 def allocation_snapshots(
     context: dg.AssetExecutionContext, settings: RunSettings, warehouse: PipelineWarehouse
@@ -131,6 +140,8 @@ def release(
             "source": published.source,
             "path": str(published.path),
             "row_counts": published.row_counts,
+            "dagster/row_count": sum(published.row_counts.values()),
+            "bytes": published.path.stat().st_size,
             "allocations": preview(targets),
         }
     )

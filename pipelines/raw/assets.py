@@ -3,6 +3,7 @@
 import dagster as dg
 
 from pipelines.exchanges.capabilities import CAPABILITIES
+from pipelines.metadata import table_metadata
 from pipelines.partitions import DAILY, ONE_RUN, partition_days
 from pipelines.progress import report
 from pipelines.raw.checks import TABLES, border_check_specs, evaluate_border
@@ -135,6 +136,7 @@ def open_interest_snapshot(
                 *([SNAPSHOT_KEY] if table is OPEN_INTEREST else []),
             ],
             description=TABLE_MEANINGS[table.name],
+            metadata=table_metadata(table),
         )
         for table in TABLES
     ],
@@ -150,11 +152,9 @@ def raw_tables(
     report("checks", "checking what arrived")
     exchanges.close()
     _, last_day = partition_days(context)
-    counts, results = evaluate_border(
-        context.run_id, last_day, settings.load(), settings.load_policy(), warehouse.files
-    )
-    for name, rows in counts.items():
-        yield dg.MaterializeResult(asset_key=[GROUP, name], metadata={"dagster/row_count": rows})
+    sizes, results = evaluate_border(context.run_id, last_day, settings.load(), settings.load_policy(), warehouse.files)
+    for name, metadata in sizes.items():
+        yield dg.MaterializeResult(asset_key=[GROUP, name], metadata=metadata)
     yield from results
 
 

@@ -1,15 +1,18 @@
 """The gate at the border: what this run loaded must be fit to be calculated with."""
 
 from datetime import date
+from typing import Any
 
 import dagster as dg
 
 from expectations.border import border_questions
 from pipelines.checks import as_asset_checks, check_name, check_specs, run_gate
+from pipelines.clock import decision_instant
+from pipelines.metadata import size_and_age
 from pipelines.policy import Policy
 from pipelines.settings import Settings
-from warehouse.connection import Warehouse
-from warehouse.contracts import FACTS, LOAD_BATCHES
+from warehouse.connection import Connection, Warehouse
+from warehouse.contracts import FACTS, LOAD_BATCHES, Table
 from warehouse.portfolio import read
 
 # When this check says no, it is because exchanges could not be reached.
@@ -30,11 +33,15 @@ def border_check_specs() -> list[dg.AssetCheckSpec]:
 
 def evaluate_border(
     run_id: str, as_of_date: date, settings: Settings, policy: Policy, warehouse: Warehouse
-) -> tuple[dict[str, int], list[dg.AssetCheckResult]]:
-    """Rows per raw table, and what the border's checks found about this run's rows."""
+) -> tuple[dict[str, dict[str, Any]], list[dg.AssetCheckResult]]:
+    """Size and age of every raw table, and what the border's checks found about this run's rows."""
     with warehouse.open_build() as connection:
-        counts = {
-            table.name: read(connection, f"select count(*) from {table.qualified_name}").item() for table in TABLES
-        }
+        sizes = {table.name: _size_and_age(connection, table, as_of_date) for table in TABLES}
     results = run_gate("border", run_id, as_of_date, settings, policy, warehouse)
-    return counts, as_asset_checks(results, table_key)
+    return sizes, as_asset_checks(results, table_key)
+
+
+def _size_and_age(connection: Connection, table: Table, as_of_date: date) -> dict[str, Any]:
+    newest = "null::timestamp" if table.event_column is None else "max(available_at)"
+    rows = read(connection, f"select count(*), {newest} from {table.qualified_name}").row(0)
+    return size_and_age(*rows, decision_instant(as_of_date))

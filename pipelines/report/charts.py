@@ -1,7 +1,7 @@
 """The charts as Vega-Lite specifications. Panels are as wide as a phone; the page sets them side by side."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -9,7 +9,7 @@ from pipelines.report.data import Row
 
 PANEL_WIDTH, PANEL_HEIGHT = 320, 150
 HEAT_BOUNDS_BPS = (-2.0, -0.5, 0.5, 1.5, 3.0, 5.0)
-SPREAD_BOUNDS = (-2.5, -1.5, -0.5, 0.5, 1.5, 2.5)
+SPREAD_BOUNDS = (-1.5, -0.5, 0.5, 1.0, 1.5, 2.5)  # the third class is the quiet one, as in the colours
 _INK, _LINE, _SECOND, _RULE = "currentColor", "var(--line)", "var(--second)", "var(--rule)"
 _DASHES = [[1, 0], [5, 3], [1, 2], [8, 2, 2, 2], [3, 3], [10, 3], [2, 4], [6, 2, 1, 2]]
 _PALETTE = [f"var(--c{number})" for number in range(8)]
@@ -49,6 +49,7 @@ def line_panel(
     rules: Sequence[float] = (),
     area: bool = False,
     series: Sequence[str] = (),
+    top: float | None = None,
 ) -> dict[str, Any]:
     """A line over days; unknown days are gaps.
 
@@ -58,6 +59,7 @@ def line_panel(
         rules: Values at which a dashed horizontal line is drawn.
         area: Fill down to 0 as a step: for weights.
         series: Names in the order of their line styles; with more than one there is a legend.
+        top: Where the axis of an area ends, so that panels can be compared; None for its own largest value.
     """
     values = [{"day": day.isoformat(), "series": name, "value": value} for day, name, value in rows]
     mark = {
@@ -66,7 +68,10 @@ def line_panel(
         "fillOpacity": 0.25,
         "line": {"color": _LINE, "strokeWidth": 1.5},
     }
-    is_flat = area and not any(value for _, _, value in rows)  # a line in the middle would not look like nothing
+    days = sorted({day for day, _, _ in rows})
+    if area:  # the last value holds until the next night, or its step would have no width
+        last = [(days[-1] + timedelta(days=1), name, value) for day, name, value in rows if day == days[-1]]
+        values += [{"day": day.isoformat(), "series": name, "value": value} for day, name, value in last]
     encoding: dict[str, Any] = {
         "x": {
             "field": "day",
@@ -75,7 +80,7 @@ def line_panel(
             "axis": {
                 "title": None,
                 "format": "%d %b %y",
-                "tickCount": 3,
+                "values": [_instant(days[place]) for place in sorted({0, len(days) // 2, len(days) - 1})],
                 "labelAngle": 0,
                 "labelFlush": True,
                 "grid": False,
@@ -84,7 +89,7 @@ def line_panel(
         "y": {
             "field": "value",
             "type": "quantitative",
-            "scale": {"zero": area} | ({"domain": [0, 0.01]} if is_flat else {}),
+            "scale": {"zero": area} | ({"domain": [0, top]} if area and top else {}),
             "axis": {"title": None, "format": unit, "tickCount": 4},
         },
     }
@@ -127,6 +132,7 @@ def heatmap(
     order: Sequence[str],
     unit: str,
     is_time: bool,
+    has_numbers: bool = False,
 ) -> dict[str, Any]:
     """Cells in classes of a colour-blind safe diverging palette; an unknown cell is crossed out.
 
@@ -138,13 +144,20 @@ def heatmap(
         order: The y categories from top to bottom.
         unit: Written into the legend.
         is_time: Whether x is a date.
+        has_numbers: Whether each value is written into its cell; not for cells too small for it.
     """
     classes = _class_names(bounds, unit)
     cells = [
         {
             "x": row[x].isoformat() if is_time else row[x],
             "y": row[y],
-            "class": "unknown" if row[value] is None else classes[sum(row[value] >= bound for bound in bounds)],
+            "text": "\u00d7"
+            if row[value] is None
+            else f"{round(row[value], 1) + 0.0:+.1f}".replace("-", "\u2212")
+            if has_numbers
+            else "",
+            "ink": _ink(row[value], bounds),
+            "class": "unknown \u00d7" if row[value] is None else classes[sum(row[value] >= bound for bound in bounds)],
         }
         for row in rows
     ]
@@ -164,33 +177,54 @@ def heatmap(
             "sort": list(order),
             "axis": axis | {"labelAngle": -60, "labelLimit": 110},
         }
+    down = {"field": "y", "type": "nominal", "sort": list(order), "axis": axis | {"labelLimit": 120}}
+    colour = {
+        "field": "class",
+        "type": "nominal",
+        "scale": {
+            "domain": [*classes, "unknown \u00d7"],
+            "range": [*(f"var(--h{number})" for number in range(len(classes))), "var(--unknown)"],
+        },
+        "legend": {
+            "title": None,
+            "columns": 8 if width > PANEL_WIDTH * 2 else 2,
+            "symbolType": "square",
+            "symbolSize": 120,
+        },
+    }
+    written = {
+        "transform": [{"filter": "datum.text != ''"}],
+        "mark": {"type": "text", "fontSize": 10, "baseline": "middle"},
+        "encoding": {
+            "x": across | ({"bandPosition": 0.5} if is_time else {}),
+            "y": down,
+            "text": {"field": "text"},
+            "color": {"field": "ink", "type": "nominal", "scale": None},
+        },
+    }
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
         "autosize": {"type": "fit", "contains": "padding"},
         "width": width,
         "height": (60 if is_time else 150) + 20 * len(order) + (0 if width > PANEL_WIDTH * 2 else 50),
         "data": {"values": cells},
-        "mark": {"type": "rect", "stroke": "var(--paper)", "strokeWidth": 0.5},
-        "encoding": {
-            "x": across,
-            "y": {"field": "y", "type": "nominal", "sort": list(order), "axis": axis | {"labelLimit": 120}},
-            "color": {
-                "field": "class",
-                "type": "nominal",
-                "scale": {
-                    "domain": [*classes, "unknown"],
-                    "range": [*(f"var(--h{number})" for number in range(len(classes))), "var(--unknown)"],
-                },
-                "legend": {
-                    "title": None,
-                    "columns": 8 if width > PANEL_WIDTH * 2 else 2,
-                    "symbolType": "square",
-                    "symbolSize": 120,
-                },
+        "layer": [
+            {
+                "mark": {"type": "rect", "stroke": "var(--paper)", "strokeWidth": 0.5},
+                "encoding": {"x": across, "y": down, "color": colour},
             },
-        },
+            written,
+        ],
         "config": _CONFIG,
     }
+
+
+def _ink(value: float | None, bounds: Sequence[float]) -> str:
+    """The colour of text in a cell, by the cell's class."""
+    place = None if value is None else sum(value >= bound for bound in bounds)
+    if place == len(bounds) - 1:
+        return "var(--on-warm)"
+    return "var(--on-strong)" if place in (0, len(bounds)) else "var(--on-weak)"
 
 
 def curve_panel(rows: Sequence[Row]) -> dict[str, Any]:
@@ -260,7 +294,11 @@ def scenario_panel(rows: Sequence[Row]) -> dict[str, Any]:
             "encoding": {
                 "y": {"field": "move", "type": "nominal", "sort": None, "axis": {"title": "price move", "grid": False}},
                 "yOffset": {"field": "part", "type": "nominal", "sort": names},
-                "x": {"field": "usd", "type": "quantitative", "axis": {"title": None, "format": "$~s", "tickCount": 5}},
+                "x": {
+                    "field": "usd",
+                    "type": "quantitative",
+                    "axis": {"title": None, "format": "$~s", "tickCount": 4, "labelOverlap": "greedy"},
+                },
                 "color": {
                     "field": "part",
                     "type": "nominal",
@@ -282,6 +320,10 @@ def _panel(body: dict[str, Any], height: int = PANEL_HEIGHT) -> dict[str, Any]:
         "config": _CONFIG,
         **body,
     }
+
+
+def _instant(day: date) -> dict[str, Any]:
+    return {"year": day.year, "month": day.month, "date": day.day, "utc": True}
 
 
 def _cycle(values: Sequence[Any], count: int) -> list[Any]:

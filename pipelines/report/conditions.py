@@ -88,12 +88,14 @@ class Group:
 class Way:
     """How a sector would come into a state that is cut: everything in `moves` at once, all else unchanged.
 
-    `sold_frac` is the share of the holding that the cut sells, before limits.
+    `sold_frac` is the share of the holding that the cut sells, before limits. `distance` orders ways: the number of
+    moves, then the sum of their lengths in parts of their limits.
     """
 
     state: str
     sold_frac: float
     moves: tuple[str, ...]
+    distance: tuple[int, float]
 
 
 Traced = Mapping[str, Mapping[str, Any]]  # a predicate's name to its record in the rule trace
@@ -142,8 +144,8 @@ def ways_to_be_cut(trace: Iterable[Mapping[str, Any]], policy: Policy) -> list[W
         routes = [route for route in map(_checked, _routes(condition, by_name)) if route is not None]
         if routes:
             missing = min(routes, key=_length)
-            found.append((_length(missing), Way(state, sold_frac, tuple(_move(record) for record in missing))))
-    return [way for _, way in sorted(found, key=lambda pair: pair[0])]
+            found.append(Way(state, sold_frac, tuple(_move(record) for record in missing), _length(missing)))
+    return sorted(found, key=lambda way: way.distance)
 
 
 def flip_sentence(flip: Mapping[str, Any]) -> str:

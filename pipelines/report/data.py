@@ -57,6 +57,7 @@ class Night:
         health: Tonight's data health per sector.
         failed_checks, loads: What did not pass, and the loads that brought nothing, of the run behind the release;
             empty for any day but the newest, which they are not about.
+        checks_run: How many checks that run made; None for any day but the newest.
         nav: as_of_date and the columns of `portfolio.nav_daily` up to tonight.
         book: Table name to tonight's rows, for those of `BOOK_TABLES` that the release has.
     """
@@ -83,6 +84,7 @@ class Night:
     health: list[Row] = field(default_factory=list)
     failed_checks: list[Row] = field(default_factory=list)
     loads: list[Row] = field(default_factory=list)
+    checks_run: int | None = None
     nav: list[Row] = field(default_factory=list)
     book: dict[str, list[Row]] = field(default_factory=dict)
 
@@ -110,7 +112,7 @@ def read_night(con: Connection, day: date | None, references: Sequence[str]) -> 
     before = max((other for other in days if other < chosen), default=None)
     since = chosen - timedelta(days=CHART_DAYS - 1)
     info = release_info(con)
-    sector_weights = _rows(con, "select sector, name, strategic_weight_frac from marts.sector_weights")
+    sector_weights = read_rows(con, "select sector, name, strategic_weight_frac from marts.sector_weights")
     check_run = _newest_check_run(con) if chosen == days[-1] else None
     return Night(
         day=chosen,
@@ -128,94 +130,66 @@ def read_night(con: Connection, day: date | None, references: Sequence[str]) -> 
         ),
         strategic_weights={row["sector"]: row["strategic_weight_frac"] for row in sector_weights},
         sector_names={row["sector"]: row["name"] for row in sector_weights},
-        weights=_rows(
+        weights=read_rows(
             con,
             f"select as_of_date, sector, target_weight_frac from {TARGET_ALLOCATIONS.qualified_name} "
             "where as_of_date <= ? order by as_of_date, sector",
             [chosen],
         ),
-        funding=_rows(
+        funding=read_rows(
             con,
             "select date, sector, funding_8h_bps, funding_3d_bps, leaders from marts.sector_funding_daily "
             "where date between ? and ? order by date, sector",
             [since, chosen],
         ),
-        open_interest=_rows(
+        open_interest=read_rows(
             con,
             "select date, sector, open_interest_index, open_interest_change_7d_frac, momentum_14d_frac, "
             "volume_ratio_7d_28d from marts.sector_open_interest_daily "
             "where date between ? and ? order by date, sector",
             [since, chosen],
         ),
-        spreads=_rows(
+        spreads=read_rows(
             con,
             "select date, sector, reference_sector, spread_z_90d from marts.sector_spreads_daily "
             "where date between ? and ? and list_contains(?, reference_sector) order by date, sector, reference_sector",
             [since, chosen, list(references)],
         ),
-        spread_matrix=_rows(
+        spread_matrix=read_rows(
             con,
             "select sector, reference_sector, spread_z_90d, spread_change_14d_log from marts.sector_spreads_daily "
             "where date = ? order by sector, reference_sector",
             [chosen],
         ),
-        curve=_rows(con, "from marts.calendar_spreads_daily where date = ? order by asset, exchange", [chosen]),
-        health=_rows(con, "from marts.data_health_daily where date = ? order by sector", [chosen]),
+        curve=read_rows(con, "from marts.calendar_spreads_daily where date = ? order by asset, exchange", [chosen]),
+        health=read_rows(con, "from marts.data_health_daily where date = ? order by sector", [chosen]),
         failed_checks=_failed_checks(con, check_run),
         loads=_loads_without_rows(con, check_run),
+        checks_run=_count_of_checks(con, check_run),
         nav=_nav(con, chosen),
         book={
             name: _of_day(con, f"portfolio.{name}", chosen, order)
             for name, order in BOOK_TABLES.items()
-            if _has_table(con, "portfolio", name)
+            if has_table(con, "portfolio", name)
         },
     )
 
 
 def decided_days(con: Connection) -> list[date]:
     """Every day that the release has a decision about, the oldest first."""
-    found = _rows(con, f"select distinct as_of_date from {DECISIONS.qualified_name} order by as_of_date")
+    found = read_rows(con, f"select distinct as_of_date from {DECISIONS.qualified_name} order by as_of_date")
     return [row["as_of_date"] for row in found]
 
 
 def release_info(con: Connection) -> Row:
     """The line that says which release a file is and what its numbers are made from."""
-    rows = _rows(con, f"from {RELEASE_INFO.qualified_name}")
+    rows = read_rows(con, f"from {RELEASE_INFO.qualified_name}")
     if len(rows) != 1:
         raise WarehouseError(
             f"{RELEASE_INFO.qualified_name} has {len(rows)} rows instead of one: this is no release of this "
             "program. Run `rotation rollback` to an earlier one or `rotation run` for a new one."
         )
     return rows[0]
-
-
-def read_nights(con: Connection) -> tuple[list[Row], list[Row], list[Row]]:
-    """Every night of the release for the index: decisions, changes of state and of money, and hedges.
-
-    Returns:
-        decisions: as_of_date, status, reason, turnover_frac, portfolio_value_usd.
-        sectors: as_of_date, sector, state, previous_state, delta_usd, of sectors whose state changed or that trade.
-        hedges: as_of_date, asset, status, of hedges that were opened, resized or closed.
-    """
-    decisions = _rows(
-        con,
-        "select as_of_date, status, reason, turnover_frac, portfolio_value_usd "
-        f"from {DECISIONS.qualified_name} order by as_of_date",
-    )
-    sectors = _rows(
-        con,
-        "select as_of_date, sector, signals.state, signals.previous_state, targets.delta_usd "
-        f"from {TARGET_ALLOCATIONS.qualified_name} as targets "
-        f"left join {SECTOR_SIGNALS.qualified_name} as signals using (as_of_date, sector) "
-        "where sector <> 'CASH' and (abs(targets.delta_usd) >= 0.005 "
-        "or signals.state is distinct from signals.previous_state) order by as_of_date, sector",
-    )
-    hedges = _rows(
-        con,
-        f"select as_of_date, asset, status from {HEDGES.qualified_name} where status <> 'hold' "
-        "order by as_of_date, hedge_id",
-    )
-    return decisions, sectors, hedges
 
 
 def _chosen(days: list[date], day: date | None) -> date:
@@ -231,17 +205,19 @@ def _chosen(days: list[date], day: date | None) -> date:
     return day
 
 
-def _rows(con: Connection, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+def read_rows(con: Connection, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+    """The rows of a query, each as a dictionary."""
     return query(con, sql, parameters).dicts()
 
 
 def _of_day(con: Connection, table: str, day: date | None, order: str) -> list[Row]:
-    return [] if day is None else _rows(con, f"from {table} where as_of_date = ? order by {order}", [day])
+    return [] if day is None else read_rows(con, f"from {table} where as_of_date = ? order by {order}", [day])
 
 
-def _has_table(con: Connection, schema: str, name: str) -> bool:
+def has_table(con: Connection, schema: str, name: str) -> bool:
+    """Whether the release has a table; one of an earlier version may not."""
     sql = "select 1 as found from duckdb_tables() where schema_name = ? and table_name = ?"
-    return bool(_rows(con, sql, [schema, name]))
+    return bool(read_rows(con, sql, [schema, name]))
 
 
 def _value_of(con: Connection, day: date | None) -> float | None:
@@ -250,27 +226,32 @@ def _value_of(con: Connection, day: date | None) -> float | None:
 
 
 def _nav(con: Connection, day: date) -> list[Row]:
-    if not _has_table(con, "portfolio", "nav_daily"):
+    if not has_table(con, "portfolio", "nav_daily"):
         return []
-    return _rows(con, "from portfolio.nav_daily where as_of_date <= ? order by as_of_date", [day])
+    return read_rows(con, "from portfolio.nav_daily where as_of_date <= ? order by as_of_date", [day])
 
 
 def _newest_check_run(con: Connection) -> str | None:
     sql = f"select run_id from {CHECK_RESULTS.qualified_name} order by checked_at desc limit 1"
-    return next((row["run_id"] for row in _rows(con, sql)), None)
+    return next((row["run_id"] for row in read_rows(con, sql)), None)
 
 
 def _failed_checks(con: Connection, run_id: str | None) -> list[Row]:
     sql = f"from {CHECK_RESULTS.qualified_name} where run_id = ? and not passed order by check_name, asset_key"
-    return [] if run_id is None else _rows(con, sql, [run_id])
+    return [] if run_id is None else read_rows(con, sql, [run_id])
+
+
+def _count_of_checks(con: Connection, run_id: str | None) -> int | None:
+    sql = f"select count(*) as checks from {CHECK_RESULTS.qualified_name} where run_id = ?"
+    return None if run_id is None else read_rows(con, sql, [run_id])[0]["checks"]
 
 
 def _loads_without_rows(con: Connection, run_id: str | None) -> list[Row]:
     """Loads of a run that failed or brought nothing, alike ones in one line, with the symbols."""
-    if run_id is None or not _has_table(con, LOAD_BATCHES.schema, LOAD_BATCHES.name):
+    if run_id is None or not has_table(con, LOAD_BATCHES.schema, LOAD_BATCHES.name):
         return []
     sql = (
         "select exchange, dataset, status, error, count(*) as loads, list(distinct symbol order by symbol) as symbols "
         f"from {LOAD_BATCHES.qualified_name} where run_id = ? and status <> 'ok' group by all order by all"
     )
-    return _rows(con, sql, [run_id])
+    return read_rows(con, sql, [run_id])

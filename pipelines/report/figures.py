@@ -10,11 +10,9 @@ from markupsafe import Markup
 from pipelines.report import charts, words
 from pipelines.report.data import Night, Row
 from pipelines.report.svg import draw
-from pipelines.report.tonight import horizon
 
 TABLE_DAYS = 30
 HEAT_DAYS_WIDE, HEAT_DAYS_NARROW = 120, 45
-_MOST_SCENARIO_FIGURES = 8
 
 
 @dataclass(frozen=True)
@@ -36,13 +34,17 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure of the page. Without drawings there is nothing to show, and `caption` says why."""
+    """One figure of the page. Without drawings there is nothing to show, and `caption` says why.
+
+    `table` is folded below the drawings, `beside` always shown.
+    """
 
     name: str
     title: str
     caption: str
     drawings: tuple[Drawing, ...] = ()
     table: Table | None = None
+    beside: Table | None = None
 
 
 Sample = tuple[date, str, str, float | None]  # day, panel, series, value
@@ -62,7 +64,8 @@ def market_figures(night: Night, spread_limit: float, cut_momentum: float) -> li
             night,
             "open-interest",
             "Open interest",
-            "Open interest in coins, so price alone does not move it; 100 on the first day shown. It has no direction.",
+            "Open interest in coins, so price alone does not move it; 100 on the first day shown. It has no direction. "
+            "Each panel has its own scale.",
             _rebased(night.open_interest, "open_interest_index", night.sectors),
             "d",
             "{:.1f}".format,
@@ -72,7 +75,7 @@ def market_figures(night: Night, spread_limit: float, cut_momentum: float) -> li
             "momentum",
             "Momentum",
             f"Change of the futures price over 14 days. Dashed: 0 and {words.percent(cut_momentum, decimals=0)}, below "
-            "which a sector that also loses open interest is cut.",
+            "which a sector that also loses open interest is cut. Each panel has its own scale.",
             [(r["date"], r["sector"], "", r["momentum_14d_frac"]) for r in night.open_interest],
             "+.0%",
             lambda v: words.percent(v, sign=True),
@@ -81,9 +84,9 @@ def market_figures(night: Night, spread_limit: float, cut_momentum: float) -> li
         _panels(
             night,
             "spreads",
-            "Lead of other sectors",
-            "How far another sector's futures ran ahead of this one in 14 days, as a z-score. From "
-            f"{spread_limit:g} on (dashed) this sector is not raised.",
+            "Spreads between sectors: who runs ahead",
+            "How far another sector's futures ran ahead of this one in 14 days, in deviations from the 90 days before "
+            f"(z-score). From {spread_limit:g} on (dashed) this sector is not raised. Each panel has its own scale.",
             [(r["date"], r["sector"], f"{r['reference_sector']} ahead", r["spread_z_90d"]) for r in night.spreads],
             "+.1f",
             "{:+.2f}".format,
@@ -101,7 +104,7 @@ def weights_figure(night: Night) -> Figure:
         night,
         "weights",
         "Weights over time",
-        "Target weight in the spot sleeve after each decision. Dashed: the strategic weight.",
+        "Target weight in the spot sleeve after each decision, all panels on one scale. Dashed: the strategic weight.",
         [(r["as_of_date"], r["sector"], "", r["target_weight_frac"]) for r in night.weights],
         ".0%",
         words.percent,
@@ -109,27 +112,6 @@ def weights_figure(night: Night) -> Figure:
         area=True,
         also=("CASH",),
     )
-
-
-def scenario_figures(night: Night) -> list[Figure]:
-    """What each hedge, and the whole plan where the release has it, would earn and cost."""
-    ids = list(dict.fromkeys(row["hedge_id"] for row in night.scenarios))
-    ids.sort(key=lambda name: (name != "PLAN", name))
-    found = []
-    for number, hedge_id in enumerate(ids[:_MOST_SCENARIO_FIGURES]):
-        rows = [row for row in night.scenarios if row["hedge_id"] == hedge_id]
-        days = horizon(rows)
-        shown = [r for r in rows if r["horizon_days"] == days and r["funding_path"] == "persist"]
-        subject = "the whole plan" if hedge_id == "PLAN" else hedge_id
-        title = f"Scenarios of {subject}"
-        caption = (
-            f"Profit and loss after {days} days by price move, funding as today, costs included: the holding alone, "
-            "and with the hedge. The table has every move, horizon and path of funding."
-        )
-        figure = f"scenario-{number}"
-        svg = draw(charts.scenario_panel(shown), figure, title, caption)
-        found.append(Figure(figure, title, caption, (Drawing("", svg),), _scenario_table(rows)))
-    return found
 
 
 def nav_figure(night: Night) -> Figure | None:
@@ -158,7 +140,12 @@ def _panels(
     also: Sequence[str] = (),
 ) -> Figure:
     by_panel: dict[str, list[Sample]] = {}
+    samples = list(samples)
+    first = min((sample[0] for sample in samples if sample[3] is not None), default=None)
+    top = max((sample[3] for sample in samples if sample[3] is not None), default=None)
     for sample in samples:
+        if first is None or sample[0] < first:  # days before anything is known would only squeeze the others
+            continue
         by_panel.setdefault(sample[1], []).append(sample)
     order = [panel for panel in (*night.sectors, *also) if any(s[3] is not None for s in by_panel.get(panel, ()))]
     if not order:
@@ -173,6 +160,7 @@ def _panels(
             rules=rules or (rules_of or {}).get(panel, ()),
             area=area,
             series=series,
+            top=top,
         )
         told = " ".join(f"{label} {_span([row for row in rows if row[2] == label], text)}".strip() for label in series)
         drawings.append(Drawing(panel, draw(spec, f"{name}-{number}", f"{title}: {panel}", told)))
@@ -223,23 +211,27 @@ def _funding_heatmap(night: Night) -> Figure:
 
 def _spread_matrix(night: Night) -> Figure:
     caption = (
-        "Tonight's lead as a z-score: how far the futures of the sector below a column ran ahead of the sector of a "
-        "row in 14 days, against the 90 days before."
+        "Tonight's spread between every two sectors: how far the sector of a column ran ahead of the sector of a row "
+        "in 14 days, in deviations from the 90 days before. Blue: it fell behind."
     )
-    title = "Leads between all sectors tonight"
+    title = "Spreads between all sectors tonight"
     if not any(row["spread_z_90d"] is not None for row in night.spread_matrix):
         return Figure("matrix", title, f"{caption} Nothing is known tonight.")
-    spec = charts.heatmap(
-        night.spread_matrix,
-        x="reference_sector",
-        y="sector",
-        value="spread_z_90d",
-        bounds=charts.SPREAD_BOUNDS,
-        width=340,
-        order=night.sectors,
-        unit="",
-        is_time=False,
-    )
+    drawings = []
+    for kind, width in (("wide", 760), ("narrow", 340)):
+        spec = charts.heatmap(
+            night.spread_matrix,
+            x="reference_sector",
+            y="sector",
+            value="spread_z_90d",
+            bounds=charts.SPREAD_BOUNDS,
+            width=width,
+            order=night.sectors,
+            unit="",
+            is_time=False,
+            has_numbers=kind == "wide",
+        )
+        drawings.append(Drawing("", draw(spec, f"matrix-{kind}", title, caption), kind))
     values = {(row["sector"], row["reference_sector"]): row["spread_z_90d"] for row in night.spread_matrix}
     rows = tuple(
         (
@@ -252,7 +244,7 @@ def _spread_matrix(night: Night) -> Figure:
         for sector in night.sectors
     )
     table = Table(("Sector", *(f"{sector} ahead" for sector in night.sectors)), rows)
-    return Figure("matrix", title, caption, (Drawing("", draw(spec, "matrix", title, caption)),), table)
+    return Figure("matrix", title, caption, tuple(drawings), table)
 
 
 def _curve(night: Night) -> Figure:
@@ -297,38 +289,6 @@ def _curve(night: Night) -> Figure:
         ),
     )
     return Figure("curve", title, caption, tuple(drawings), table)
-
-
-def _scenario_table(rows: Sequence[Row]) -> Table:
-    ordered = sorted(rows, key=lambda r: (r["horizon_days"], r["funding_path"], r["shock_frac"]))
-    return Table(
-        (
-            "Price move",
-            "Days",
-            "Funding",
-            "Holding alone",
-            "Hedge, price",
-            "Hedge, funding",
-            "Cost",
-            "Together",
-            "Given back",
-        ),
-        tuple(
-            (
-                words.percent(r["shock_frac"], sign=True, decimals=0),
-                str(r["horizon_days"]),
-                words.FUNDING_PATHS.get(r["funding_path"], r["funding_path"])
-                + ("; margin used up" if r["is_liquidated"] else ""),
-                words.usd(r["spot_pnl_usd"], sign=True),
-                words.usd(r["hedge_price_pnl_usd"], sign=True),
-                words.usd(r["funding_pnl_usd"], sign=True),
-                words.usd(r["cost_usd"]),
-                words.usd(r["net_pnl_usd"], sign=True),
-                words.percent(r["offset_frac"]),
-            )
-            for r in ordered
-        ),
-    )
 
 
 def _rebased(rows: Sequence[Row], column: str, sectors: Sequence[str]) -> list[Sample]:

@@ -6,8 +6,9 @@ from datetime import date
 from pathlib import Path
 
 from pipelines.policy import Policy
-from pipelines.report.data import read_night, read_nights, release_info
+from pipelines.report.data import read_night, release_info
 from pipelines.report.index import page_name, render_index
+from pipelines.report.nights import read_nights
 from pipelines.report.page import render_night
 from warehouse.connection import Warehouse
 from warehouse.errors import WarehouseError
@@ -35,6 +36,11 @@ def reports_dir(warehouse: Warehouse) -> Path:
     return warehouse.directory / "reports"
 
 
+def reports_index(warehouse: Warehouse) -> Path:
+    """The page over all nights; it may not exist yet."""
+    return reports_dir(warehouse) / INDEX
+
+
 def write_report(warehouse: Warehouse, policy: Policy, day: date | None = None) -> Written:
     """Make the page of one night from the current release, and the index over all of its nights.
 
@@ -54,12 +60,12 @@ def write_report(warehouse: Warehouse, policy: Policy, day: date | None = None) 
         night = read_night(con, day, policy.spread.reference)
         info, nights = release_info(con), read_nights(con)
     before = None if night.previous_day is None else page_name(night.previous_day)
-    page, index = folder / page_name(night.day), folder / INDEX
+    page, index = folder / page_name(night.day), reports_index(warehouse)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _write(page, render_night(night, policy, before if before and (folder / before).is_file() else None))
         pages = {path.name for path in folder.glob("*.html")} - {INDEX}
-        _write(index, render_index(info, *nights, pages))
+        _write(index, render_index(info, nights, pages))
     except OSError as error:
         raise WarehouseError(
             f"{error.filename or folder}: the report could not be written ({error.strerror}). The release is in place. "

@@ -1,5 +1,6 @@
 """The page over all nights: what changed and what was done, each with a link to its own page."""
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -7,13 +8,16 @@ from datetime import date
 
 from pipelines.report import words
 from pipelines.report.data import Row
+from pipelines.report.nights import Nights
 from pipelines.report.page import environment
-from pipelines.report.tonight import CENT
 
 
 @dataclass(frozen=True)
 class Line:
-    """One night of the index; `page` is None where it has no page yet."""
+    """One night of the index; `page` is None where it has no page yet.
+
+    `release` is the line of `quality.release_log` that first published the night, which every blocking check passed.
+    """
 
     day: date
     page: str | None
@@ -24,6 +28,7 @@ class Line:
     bought: tuple[str, ...]
     states: tuple[str, ...]
     hedges: tuple[str, ...]
+    release: Row | None
 
 
 def page_name(day: date) -> str:
@@ -31,21 +36,26 @@ def page_name(day: date) -> str:
     return f"{day}.html"
 
 
-def render_index(info: Row, decisions: list[Row], sectors: list[Row], hedges: list[Row], pages: Collection[str]) -> str:
+def render_index(info: Row, nights: Nights, pages: Collection[str]) -> str:
     """The index as HTML, the newest night first.
 
     Args:
         info: The line of `quality.release_info`.
-        decisions, sectors, hedges: See `data.read_nights`.
+        nights: What every night decided, and what the gates said.
         pages: File names of the pages that exist.
     """
-    by_day, hedges_by_day = defaultdict(list), defaultdict(list)
-    for row in sectors:
-        by_day[row["as_of_date"]].append(row)
-    for row in hedges:
-        hedges_by_day[row["as_of_date"]].append(f"{row['asset']} {row['status']}")
+    told: dict[str, dict[date, list[str]]] = {name: defaultdict(list) for name in ("states", "sell", "buy", "hedges")}
+    for row in nights.sectors:
+        change = f"{row['sector']}: {row['previous_state'] or 'none'} → {row['state']}"
+        told["states"][row["as_of_date"]].append(change)
+    for row in nights.trades:
+        told[row["side"]][row["as_of_date"]].append(f"{row['sector']} {words.usd(row['usd'])}")
+    for row in nights.hedges:
+        told["hedges"][row["as_of_date"]].append(f"{row['asset']}: {row['status']}")
+    releases = sorted(nights.releases, key=lambda row: (row["as_of_date"], row["release_id"]))
     lines = [
-        _line(row, by_day[row["as_of_date"]], hedges_by_day[row["as_of_date"]], pages) for row in reversed(decisions)
+        _line(row, {name: found[row["as_of_date"]] for name, found in told.items()}, releases, pages)
+        for row in reversed(nights.decisions)
     ]
     known = {page_name(line.day) for line in lines}
     return (
@@ -54,6 +64,9 @@ def render_index(info: Row, decisions: list[Row], sectors: list[Row], hedges: li
         .render(
             info=info,
             lines=lines,
+            releases=[(row, page_name(row["as_of_date"])) for row in nights.releases],
+            stopped=nights.stopped,
+            pages=pages,
             strays=sorted(set(pages) - known, reverse=True),
             source_label=words.SOURCE_LABELS.get(info["source"]),
             words=words,
@@ -61,25 +74,19 @@ def render_index(info: Row, decisions: list[Row], sectors: list[Row], hedges: li
     )
 
 
-def _line(decision: Row, sectors: list[Row], hedges: list[str], pages: Collection[str]) -> Line:
-    name = page_name(decision["as_of_date"])
+def _line(decision: Row, told: dict[str, list[str]], releases: list[Row], pages: Collection[str]) -> Line:
+    day = decision["as_of_date"]
+    first = bisect_left([row["as_of_date"] for row in releases], day)
     is_decided = decision["status"] == "decided"
     return Line(
-        day=decision["as_of_date"],
-        page=name if name in pages else None,
-        status=decision["status"] if is_decided else f"{decision['status']}: {decision['reason'] or 'no reason given'}",
+        day=day,
+        page=page_name(day) if page_name(day) in pages else None,
+        status="" if is_decided else f"{decision['status']}: {words.codes([decision['reason'] or 'no reason given'])}",
         value_usd=decision["portfolio_value_usd"],
         turnover_frac=decision["turnover_frac"],
-        sold=tuple(_traded(row) for row in sectors if (row["delta_usd"] or 0) <= -CENT),
-        bought=tuple(_traded(row) for row in sectors if (row["delta_usd"] or 0) >= CENT),
-        states=tuple(
-            f"{row['sector']}: {row['previous_state'] or 'none'} → {row['state']}"
-            for row in sectors
-            if row["state"] is not None and row["state"] != row["previous_state"]
-        ),
-        hedges=tuple(hedges),
+        sold=tuple(told["sell"]),
+        bought=tuple(told["buy"]),
+        states=tuple(told["states"]),
+        hedges=tuple(told["hedges"]),
+        release=releases[first] if first < len(releases) else None,
     )
-
-
-def _traded(row: Row) -> str:
-    return f"{row['sector']} {words.usd(abs(row['delta_usd']))}"

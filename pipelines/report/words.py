@@ -6,8 +6,7 @@ from typing import Any
 
 UNKNOWN = "unknown"
 DISCLAIMER = (
-    "Paper only: these are proposals, no orders were sent. Not investment advice. That the signals earn money is not "
-    "demonstrated."
+    "Paper only: proposals, no order was sent. Not investment advice. That the signals earn money is not demonstrated."
 )
 SOURCE_LABELS = {
     "simulated": "SIMULATED MARKET. These numbers are made up and say nothing about any real coin.",
@@ -53,14 +52,75 @@ ACTIONS = {
     "HOLD": "leave as it is",
     "FREEZE": "do not touch: no data",
 }
+STATE_KINDS = {
+    "STALE": "frozen",
+    "NO_DATA": "frozen",
+    "OVERLEVERAGED": "cut",
+    "LOSING_MOMENTUM": "cut",
+    "UNSTABLE": "cut",
+    "CAPITULATION": "hold",
+    "ACCUMULATION": "raise",
+    "NEUTRAL": "hold",
+}  # what a state means for the holding: its colour and its shape, never the colour alone
+SHAPES = {"cut": "▼", "raise": "▲", "hold": "■", "frozen": "◇"}
+CODES = {
+    "INCEPTION": "first allocation",
+    "COOLDOWN": "was cut lately, so it is not cut again",
+    "FLOOR": "at the least that it may hold",
+    "BAND": "the change would be too small",
+    "TURNOVER_CAP": "scaled down: too much would be sold in one night",
+    "SECTOR_CAP": "at the most that one sector may hold",
+    "TILT_CAP": "at the most that it may hold above its strategic weight",
+    "STEP_CAP": "at the most that may be added in one night",
+    "NO_PROCEEDS": "there is nothing to buy with",
+    "CASH_CAP": "cash above its limit went back to it",
+    "RECENTRE": "idle cash goes back to sectors below their strategic weight",
+    "DRIFT_ABOVE_CAP": "above the most by price alone: no forced sale",
+    "SPREAD_VETO": "not raised: another sector runs ahead of it",
+    "SINGLE_NAME": "not raised: too few coins stand for it",
+    "FREEZE": "no data: nothing is bought or sold",
+    "DATA_HALT": "too many sectors without data",
+    "CALENDAR_TILT": "held a tenth lower while its near future is dear",
+    "RECLASS": "one of its coins changed the sector: no trade",
+    "DEPEG": "the stablecoin is off its dollar: nothing is sold into it",
+    "NOT_A_DECISION_DAY": "no day of decision",
+    "MIN_NOTIONAL": "too small to trade",
+}
 HEDGE_STATUS = {"open": "open a new", "hold": "keep the", "resize": "resize the", "close": "close the"}
+HEDGE_REASONS = {
+    "OVERBOUGHT": "the coin is overbought",
+    "MARKET": "the whole market is crowded",
+    "EXPOSURE_CHANGED": "the coins that it stands for changed",
+    "FUNDING_NORMAL": "funding is normal again",
+    "PCTL_NORMAL": "funding is no longer high in its own history",
+    "BREADTH_NORMAL": "the whole market is no longer crowded",
+    "MAX_DAYS": "it reached its longest age",
+    "FUNDING_NEGATIVE": "the short would have to pay",
+    "NO_EXPOSURE": "the coins that it stood for are no longer held",
+    "DUPLICATE_HEDGE": "another short stands for the same coins",
+    "MIN_NOTIONAL": "it would be smaller than the smallest order",
+    "MARGIN": "no margin is left for it",
+    "LIQUIDATED": "its margin was used up",
+    "LIMIT_PRICE": "the price rose to its limit",
+    "STATE_LEFT": "the state that called for it ended",
+    "STOP": "the close was at or below its stop",
+    "SOLD_SHORT": "the same coin is sold short",
+    "SWITCHED_OFF": "the policy no longer asks for it",
+}
 FUNDING_PATHS = {
     "persist": "funding stays as it is",
     "linear": "funding goes back to rest",
     "flip": "funding turns: the short pays",
 }
 GLOSSARY = (
-    ("Funding", "What longs pay shorts on perpetual futures; bp/8h is 0.01% of the position every 8 hours."),
+    (
+        "Funding",
+        "What longs pay shorts on perpetual futures. 1 bp/8h is 0.01% of the position every 8 hours, 10.95% a year.",
+    ),
+    ("Long, short", "A long gains when the price rises, a short gains when it falls."),
+    ("Spot sleeve", "The coins and the cash. The futures sleeve beside it is the collateral of the hedges."),
+    ("Strategic weight", "The share that a sector has when nothing speaks for or against it."),
+    ("Leaders", "The coins with the most open interest of a sector; its figures are theirs."),
     ("Open interest", "Futures contracts that are open. Every long has a short, so it has no direction."),
     ("Percentile", "0 to 100: how many of the 90 days before were lower. z-score: how many deviations above them."),
     ("Slack", "How far a condition is from changing: positive while it is met, negative while it is not."),
@@ -86,6 +146,11 @@ def percent(value: float | None, *, sign: bool = False, decimals: int = 1) -> st
 
 def quantity(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:.8g}"
+
+
+def price(value: float | None) -> str:
+    """The price of one coin in USD."""
+    return UNKNOWN if value is None else f"${value:,.6g}"
 
 
 def moment(value: datetime | date | None) -> str:
@@ -124,6 +189,17 @@ def metric_limit(metric: str, threshold: Any) -> str:
 
 def comparison_sign(comparison: str) -> str:
     return {">=": "≥", "<=": "≤", "=": "is"}.get(comparison, comparison)
+
+
+def codes(values: list[str] | None) -> str:
+    """Reason codes as words, each followed by itself."""
+    return "; ".join(f"{CODES[code]} ({code})" if code in CODES else code for code in values or [])
+
+
+def readable_name(sector: str, name: str | None) -> str:
+    """A sector's name where it says more than the sector's code does."""
+    same = (name or "").casefold().replace(" ", "_").replace("-", "_") == sector.casefold()
+    return "" if same else name or ""
 
 
 def names(values: list[str]) -> str:

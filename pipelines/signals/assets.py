@@ -3,8 +3,8 @@
 import dagster as dg
 
 from pipelines.clock import utc_now
-from pipelines.metadata import preview
-from pipelines.partitions import DAILY, ONE_RUN, partition_days
+from pipelines.metadata import preview, rows_per_day, show_per_day, table_metadata
+from pipelines.partitions import DAILY, ONE_RUN, batches, partition_days
 from pipelines.progress import report
 from pipelines.resources import PipelineWarehouse, RunSettings
 from pipelines.signals.inputs import (
@@ -27,6 +27,7 @@ SECTOR_SIGNALS_KEY = dg.AssetKey(["portfolio", "sector_signals"])
     owners=["team:strategy"],
     partitions_def=DAILY,
     backfill_policy=ONE_RUN,
+    metadata=table_metadata(SECTOR_SIGNALS),
     deps=[
         dg.AssetKey(["marts", name])
         for name in (
@@ -52,21 +53,16 @@ def sector_signals(
     with warehouse.files.open_build() as connection:
         begin_deciding(connection, warehouse.files, context.run_id, last_day)
         first_day = first_day_to_signal(connection, first_day)
-        signals = build_signals(
-            read_sector_metrics(connection, last_day),
-            read_sector_spreads(connection, first_day, last_day),
-            settings.load_policy(),
-            first_day,
-            last_day,
-        )
-        replace_days(connection, SECTOR_SIGNALS, signals.with_columns(decided_at=known_at), first_day, last_day)
+        metrics = read_sector_metrics(connection, last_day)
+        spreads = read_sector_spreads(connection, first_day, last_day)
+        days = list(batches(first_day, last_day))
+        built = build_signals(metrics, spreads, settings.load_policy(), days)
+        for (first, last), signals in zip(days, built, strict=True):
+            replace_days(connection, SECTOR_SIGNALS, signals.with_columns(decided_at=known_at), first, last)
+            show_per_day(context, SECTOR_SIGNALS_KEY, rows_per_day(signals, first, last))
     tonight = signals.filter(signals["as_of_date"] == last_day)
     return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": signals.height,
-            "window": f"{first_day} to {last_day}",
-            "tonight": preview(tonight.select("sector", "state", "action", "explanation")),
-        }
+        metadata={"tonight": preview(tonight.select("sector", "state", "action", "explanation"))}
     )
 
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from collections.abc import Iterable, Iterator
 
 import polars as pl
 
@@ -37,12 +38,12 @@ class SignalInputError(ValueError):
 
 
 def build_signals(
-    metrics: pl.DataFrame, spreads: pl.DataFrame, policy: Policy, first_day: dt.date, last_day: dt.date
-) -> pl.DataFrame:
-    """The rows of `portfolio.sector_signals` for the days `first_day` to `last_day`.
+    metrics: pl.DataFrame, spreads: pl.DataFrame, policy: Policy, batches: Iterable[tuple[dt.date, dt.date]]
+) -> Iterator[pl.DataFrame]:
+    """The rows of `portfolio.sector_signals`, some days at a time.
 
-    The chain of states is computed from each sector's first day of data, whatever `first_day` is; a day
-    without a row, also after the newest one, is a NO_DATA day. Rows after `last_day` change nothing.
+    The chain of states is computed from each sector's first day of data, whatever the first wanted day is; a day
+    without a row, also after the newest one, is a NO_DATA day. Rows after the last wanted day change nothing.
 
     Args:
         metrics: One row per (date, sector): the funding, open-interest and data-health marts joined, with the
@@ -50,30 +51,34 @@ def build_signals(
             columns are ignored.
         spreads: The sector-spread mart, with the columns of `SPREAD_SCHEMA`.
         policy: Thresholds, actions and vetoes.
-        first_day: First day for which rows are wanted.
-        last_day: Last day for which rows are wanted, included.
+        batches: First and last day, both included, of the rows that are wanted together; at least one, in order.
 
-    Returns:
-        The columns of the table's contract but `decided_at`, by date and sector. A sector has no row before its
-        first data.
+    Yields:
+        Per batch the columns of the table's contract but `decided_at`, by date and sector. A sector has no row before
+        its first data.
 
     Raises:
         SignalInputError: a column is missing or of a wrong kind, or a key is null or doubled.
     """
+    wanted = list(batches)
+    first_day, last_day = wanted[0][0], wanted[-1][1]
     metrics = _checked(metrics, METRIC_SCHEMA, ["date", "sector"], "sector metrics")
     spreads = _checked(spreads, SPREAD_SCHEMA, ["date", "sector", "reference_sector"], "sector spreads")
     rules = build_rules(policy)
     spread_z = _spread_z(spreads.filter(pl.col("date").is_between(first_day, last_day)), rules)
-    rows = []
-    by_sector = metrics.sort("sector").partition_by("sector", as_dict=True)
-    for (sector,), frame in by_sector.items():
+    chains = []
+    for (sector,), frame in metrics.sort("sector").partition_by("sector", as_dict=True).items():
         records = {record["date"]: record for record in frame.iter_rows(named=True)}
         days = {date: SectorMetrics.from_row(record, rules.decimals) for date, record in records.items()}
-        for day in sector_chain(days, rules, last_day):
-            if day.date >= first_day:
-                zs = spread_z.get((day.date, sector), {})
-                rows.append(_signal(sector, day, records.get(day.date, {}), zs, rules, policy))
-    return pl.DataFrame(rows, schema=SIGNAL_SCHEMA, orient="row").sort("as_of_date", "sector")
+        chains.append((sector, records, sector_chain(days, rules, last_day)))
+    for first, last in wanted:
+        rows = [
+            _signal(sector, day, records.get(day.date, {}), spread_z.get((day.date, sector), {}), rules, policy)
+            for sector, records, chain in chains
+            for day in chain
+            if first <= day.date <= last
+        ]
+        yield pl.DataFrame(rows, schema=SIGNAL_SCHEMA, orient="row").sort("as_of_date", "sector")
 
 
 def _signal(

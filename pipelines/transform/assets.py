@@ -10,6 +10,7 @@ from pipelines.partitions import partition_days
 from pipelines.progress import report
 from pipelines.resources import PipelineWarehouse, RunSettings
 from pipelines.settings import DBT_DIRECTORY, give_dbt
+from pipelines.transform.metadata import column_lineage, column_schema, shown
 from pipelines.transform.project import build_arguments, dbt_executable, manifest_path
 
 
@@ -25,6 +26,15 @@ class ModelNames(DagsterDbtTranslator):
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
         """The schema: staging, intermediate, marts or seeds."""
         return dbt_resource_props["schema"]
+
+    def get_metadata(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The columns with types and meanings, and where they come from."""
+        metadata = dict(super().get_metadata(dbt_resource_props))
+        if dbt_resource_props["resource_type"] in ("model", "seed"):
+            table = f"{dbt_resource_props['schema']}.{dbt_resource_props['name']}"
+            metadata["dagster/column_schema"] = column_schema(table, dbt_resource_props["columns"])
+            metadata["dagster/column_lineage"] = column_lineage(table)
+        return metadata
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
         """One team owns the SQL."""
@@ -44,9 +54,18 @@ def dbt_models(context: dg.AssetExecutionContext, settings: RunSettings, warehou
     _, last_day = partition_days(context)
     effective = settings.load_effective()
     arguments = build_arguments(effective.policy, last_day, effective.strategic_weights)
-    for done, event in enumerate(dbt.cli(arguments, context=context).stream(), start=1):
-        report("marts", "dbt build", done)
-        yield event
+    invocation = dbt.cli(arguments, context=context)
+    events: list[Any] = []
+    failure = None
+    try:
+        for event in invocation.stream():
+            events.append(event)
+            report("marts", "dbt build", len(events))
+    except Exception as error:
+        failure = error
+    yield from shown(events, invocation, warehouse.files, last_day)
+    if failure is not None:
+        raise failure
 
 
 ASSETS = [dbt_models]

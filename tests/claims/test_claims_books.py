@@ -120,5 +120,5 @@ def nav(days):
 
 @pytest.mark.parametrize(("days", "correlation"), [(59, None), (60, -1.0)])
 def test_s71_no_correlation_of_roles_is_told_before_sixty_days(days, correlation):
-    told = role_correlations(nav(days), POLICY.budgets.correlation_min_days)
+    told = role_correlations(nav(days), POLICY.budgets.correlation_min_days, DAY)
     assert json.loads(told[DAY + dt.timedelta(days)])["spot-hedge"] == {"correlation": correlation, "n": days}

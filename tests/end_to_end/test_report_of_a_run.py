@@ -28,7 +28,7 @@ def test_the_page_says_what_the_release_says(small_release, tmp_path, market_day
     assert len(html.encode()) < 3_000_000
     with warehouse.open_release() as con:
         nights = con.execute("select count(distinct as_of_date) from portfolio.decisions").fetchone()[0]
-    assert f"{nights} nights." in written.index.read_text(encoding="utf-8")
+    assert f">{nights} nights<" in written.index.read_text(encoding="utf-8")
 
 
 def test_the_asset_comes_after_the_release_and_links_the_page(small_release, tmp_path, monkeypatch):

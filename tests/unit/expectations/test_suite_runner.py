@@ -56,6 +56,14 @@ def test_result_counts_what_was_judged_and_shows_examples(judge: Judge) -> None:
     )
 
 
+def test_rows_that_are_not_in_order_are_given_up_to_twenty(judge: Judge) -> None:
+    result = judge(check(minimum=0.2, maximum=0.7))
+    assert [dict(row) for row in result.failing] == [{"n": n, "value": n / 10} for n in (0, 1, 8, 9)]
+    many = judge(check(maximum=0), "select n, 1 as value from range(25) as t (n)")
+    assert (many.failed_rows, len(many.failing)) == (25, 20)
+    assert judge(check(minimum=0)).failing == ()
+
+
 def test_bounds_belong_to_what_is_allowed(judge: Judge) -> None:
     result = judge(check(minimum=0, maximum=0.9))
     assert (result.passed, result.evaluated, result.failed_rows, result.details) == (True, 10, 0, "")

@@ -31,8 +31,8 @@ def nav(moves, first=date(2024, 1, 1)):
 
 def test_correlations_are_those_of_numpy_and_unknown_under_sixty_days():
     moves = daily(70)
-    told = role_correlations(nav(moves).sample(fraction=1, shuffle=True, seed=1), 60)
-    assert len(told) == 71
+    told = role_correlations(nav(moves).sample(fraction=1, shuffle=True, seed=1), 60, date(2024, 1, 2))
+    assert len(told) == 70
     for count in (59, 60, 70):
         pair = json.loads(told[date(2024, 1, 1) + timedelta(count)])["spot-liquidity"]
         expected = np.corrcoef(moves["spot"][:count], moves["liquidity"][:count])[0, 1]
@@ -44,7 +44,7 @@ def test_days_on_which_a_role_did_nothing_do_not_count():
     moves = daily(70)
     moves["tactical"][:] = 0.0
     moves["hedge"][10:30] = 0.0
-    told = json.loads(role_correlations(nav(moves), 50)[date(2024, 1, 1) + timedelta(70)])
+    told = json.loads(role_correlations(nav(moves), 50, date(2024, 1, 1))[date(2024, 1, 1) + timedelta(70)])
     known = moves["hedge"] != 0
     assert told["spot-tactical"] == {"correlation": None, "n": 0}
     assert told["spot-hedge"]["n"] == 50
@@ -54,7 +54,7 @@ def test_days_on_which_a_role_did_nothing_do_not_count():
 
 def test_profits_that_never_vary_have_no_correlation():
     moves = {role: np.full(70, 1.0) for role in ROLES}
-    told = json.loads(role_correlations(nav(moves), 60)[date(2024, 1, 1) + timedelta(70)])
+    told = json.loads(role_correlations(nav(moves), 60, date(2024, 1, 1))[date(2024, 1, 1) + timedelta(70)])
     assert told["spot-hedge"] == {"correlation": None, "n": 70}
 
 

@@ -67,7 +67,7 @@ def test_the_newest_night_and_the_index_lie_beside_the_release(released):
     written = write_report(released, Policy())
     assert (written.day, written.page) == (LAST, released.directory / "reports" / "2026-11-20.html")
     assert sorted(path.name for path in written.page.parent.iterdir()) == ["2026-11-20.html", "index.html"]
-    assert "Buy L1 for $8,000.00." in written.page.read_text()
+    assert "Became no order: L1 +$8,000.00." in written.page.read_text()  # this release keeps orders and has none
     assert 'href="2026-11-20.html"' in written.index.read_text()
     assert 'href="2026-11-19.html"' not in written.index.read_text()
 

@@ -60,7 +60,7 @@ def test_a_cell_falls_into_the_class_of_its_bound_and_unknown_has_its_own():
     spec = charts.heatmap(
         rows, x="x", y="y", value="v", bounds=(0.0, 1.0), width=340, order=["A"], unit="bp", is_time=True
     )
-    assert [cell["class"] for cell in spec["data"]["values"]] == ["under 0", "0 to 1", "0 to 1", "unknown"]
+    assert [cell["class"] for cell in spec["data"]["values"]] == ["under 0", "0 to 1", "0 to 1", "unknown ×"]
 
 
 def test_a_sparkline_breaks_where_a_day_is_unknown_and_says_what_it_shows():

@@ -11,8 +11,8 @@ from pipelines.signals.signals import (
     SIGNAL_SCHEMA,
     SPREAD_SCHEMA,
     SignalInputError,
-    build_signals,
 )
+from pipelines.signals.signals import build_signals as build_batches
 from warehouse.contracts import SECTOR_SIGNALS
 
 ACCUMULATION = {"mom14": 0.05, "vr": 2.0}
@@ -38,6 +38,12 @@ def mart(sector):
         return pl.DataFrame(records, schema=METRIC_SCHEMA)
 
     return build
+
+
+def build_signals(metrics, spreads, policy, first_day, last_day):
+    """All days in one batch."""
+    (signals,) = build_batches(metrics, spreads, policy, [(first_day, last_day)])
+    return signals
 
 
 def spreads(*rows):
@@ -200,3 +206,14 @@ def test_a_column_of_the_wrong_kind_is_refused_without_a_traceback_of_its_own(ma
     with pytest.raises(SignalInputError, match="wrong kind") as error:
         build_signals(metrics, NO_SPREADS, policy, DAYS[0], DAYS[0])
     assert error.value.__suppress_context__
+
+
+def test_days_in_batches_are_the_days_at_once(mart, policy):
+    rows = [
+        (day, name, changes) for day, changes in zip(DAYS, [ACCUMULATION, {}] * 3, strict=True) for name in ("A", "B")
+    ]
+    whole = build_signals(mart(*rows), NO_SPREADS, policy, DAYS[0], DAYS[-1])
+    batches = [(DAYS[0], DAYS[1]), (DAYS[2], DAYS[2]), (DAYS[3], DAYS[5])]
+    parts = list(build_batches(mart(*rows), NO_SPREADS, policy, batches))
+    assert [part["as_of_date"].n_unique() for part in parts] == [2, 1, 3]
+    assert pl.concat(parts).equals(whole)
