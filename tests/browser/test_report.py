@@ -6,12 +6,11 @@ With `SCREENSHOTS_TO=docs/img` in the environment the pictures of the documentat
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page
 
 from pipelines.policy import Policy
 from pipelines.report import charts, figures
@@ -19,7 +18,6 @@ from pipelines.report.data import Night, read_night
 from pipelines.report.files import write_report
 from warehouse.connection import Warehouse
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SCREENSHOTS_TO = os.environ.get("SCREENSHOTS_TO")
 PHONE, DESKTOP, PAPER = ({"width": w, "height": h} for w, h in ((390, 844), (1280, 800), (794, 1123)))
 SIZES = {"phone": PHONE, "desktop": DESKTOP}
@@ -50,10 +48,7 @@ figure => [...figure.querySelectorAll('svg')].filter(svg => svg.checkVisibility(
 })
 """
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium here; install it with: apt-get install chromium"),
-]
+pytestmark = pytest.mark.browser
 
 
 @dataclass(frozen=True)
@@ -80,36 +75,6 @@ def written(small_release, tmp_path_factory) -> Written:
     write_report(warehouse, Policy())
     made = write_report(warehouse, Policy(), day)
     return Written(night, made.page, made.index)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        )
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def visit(browser):
-    """Opens a file at a size and in a light; complaints and requests of the page are collected."""
-    contexts = []
-
-    def visit(path: Path, size: dict[str, int], light: str = "light") -> tuple[Page, list[str], list[str]]:
-        context = browser.new_context(viewport=size, color_scheme=light)
-        contexts.append(context)
-        page, complaints, requests = context.new_page(), [], []
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto(path.as_uri())
-        return page, complaints, requests
-
-    yield visit
-    for context in contexts:
-        context.close()
 
 
 @pytest.mark.parametrize("light", LIGHTS)
