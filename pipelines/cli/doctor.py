@@ -149,7 +149,7 @@ def _paths(found: Findings, directory: Path) -> None:
             f"Dagster's runs and switches still lie in {home}, which works. To have the warehouse in one folder, end "
             f"`rotation ui` and move them: mv {home} {directory / 'dagster'}"
         )
-    existing = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    existing = _nearest_existing(directory)
     if not existing.is_dir():
         found.problems.append(f"{existing} is a file; set WAREHOUSE_DIR to a directory")
     elif not os.access(existing, os.W_OK):
@@ -231,9 +231,14 @@ def _data_age(found: Findings, settings: Settings, warehouse: Warehouse) -> None
 
 def _disk(found: Findings, directory: Path) -> None:
     sizes = disk_use(directory, dagster_home(directory))
-    existing = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    existing = _nearest_existing(directory)
     sizes["free"] = shutil.disk_usage(existing).free
     found.note("disk", **{name: Bytes(size) for name, size in sizes.items()})
+
+
+def _nearest_existing(directory: Path) -> Path:
+    """The directory, or the nearest one above it that is there."""
+    return next(path for path in (directory, *directory.absolute().parents) if path.exists())
 
 
 def _alerts(found: Findings, warehouse: Warehouse) -> None:
